@@ -1,0 +1,294 @@
+//! Header fields as an ordered list: what arrives is what is forwarded, case, order and duplicates kept.
+//!
+//! All names and values of a message lie in one arena, which also holds its request target; a field is
+//! four offsets and the id of its name. Arenas come from the thread's pool, so a message in a warm worker
+//! allocates nothing.
+
+use std::cell::RefCell;
+
+use crate::name::{Id, Name};
+
+/// A range of the arena.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    id: Id,
+    name: Span,
+    value: Span,
+}
+
+/// Why a header field was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHeader {
+    /// The name is empty or has a character that RFC 9110 §5.6.2 does not allow in a token.
+    #[error("header name is not a token")]
+    Name,
+    /// The value has a CR, LF or NUL (RFC 9110 §5.5).
+    #[error("header value has a control character")]
+    Value,
+    /// Names, values and target together would pass 4 GiB.
+    #[error("headers are too large")]
+    TooLarge,
+}
+
+/// An ordered list of header fields.
+#[derive(Default)]
+pub struct Headers {
+    arena: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+/// How many arenas a thread keeps, and how large they may be to be kept.
+const POOLED: usize = 256;
+const POOLED_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static POOL: RefCell<Vec<(Vec<u8>, Vec<Field>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Headers {
+    /// An empty list, on memory from the thread's pool.
+    pub fn new() -> Self {
+        let pooled = POOL.with(|pool| pool.borrow_mut().pop());
+        let (arena, fields) = pooled.unwrap_or_else(|| (Vec::with_capacity(1024), Vec::with_capacity(24)));
+        Self { arena, fields }
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field at all.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The fields in order: id, name as written, value.
+    pub fn iter(&self) -> impl Iterator<Item = (Id, &str, &[u8])> {
+        self.fields.iter().map(|field| (field.id, self.text(field.name), self.bytes(field.value)))
+    }
+
+    /// The value of the first field with this name.
+    pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
+        let name = name.into();
+        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.bytes(field.value))
+    }
+
+    /// The value of the first field with this name, when it is UTF-8.
+    pub fn get_str<'n>(&self, name: impl Into<Name<'n>>) -> Option<&str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of every field with this name, in order.
+    pub fn get_all<'a>(&'a self, name: impl Into<Name<'a>>) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.into();
+        self.fields
+            .iter()
+            .filter(move |field| self.is_named(field, name))
+            .map(|field| self.bytes(field.value))
+    }
+
+    /// Whether there is a field with this name.
+    pub fn contains<'n>(&self, name: impl Into<Name<'n>>) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Adds a field at the end.
+    pub fn append<'n>(&mut self, name: impl Into<Name<'n>>, value: &[u8]) -> Result<(), InvalidHeader> {
+        let name = name.into();
+        if !name.is_token() {
+            return Err(InvalidHeader::Name);
+        }
+        if !is_value(value) {
+            return Err(InvalidHeader::Value);
+        }
+        let field = Field { id: name.id, name: self.keep(name.text.as_bytes())?, value: self.keep(value)? };
+        self.fields.push(field);
+        Ok(())
+    }
+
+    /// Gives the first field with this name a new value and removes the others; adds it where there is none.
+    pub fn set<'n>(&mut self, name: impl Into<Name<'n>>, value: &[u8]) -> Result<(), InvalidHeader> {
+        let name = name.into();
+        let Some(at) = self.fields.iter().position(|field| self.is_named(field, name)) else {
+            return self.append(name, value);
+        };
+        if !is_value(value) {
+            return Err(InvalidHeader::Value);
+        }
+        self.fields[at].value = self.keep(value)?;
+        self.retain_from(at + 1, name);
+        Ok(())
+    }
+
+    /// Removes every field with this name; says whether there was one.
+    pub fn remove<'n>(&mut self, name: impl Into<Name<'n>>) -> bool {
+        let before = self.fields.len();
+        self.retain_from(0, name.into());
+        self.fields.len() != before
+    }
+
+    /// Keeps the fields for which `keep` says yes.
+    pub fn retain(&mut self, mut keep: impl FnMut(Id, &str, &[u8]) -> bool) {
+        let (arena, fields) = (&self.arena, &mut self.fields);
+        fields.retain(|field| keep(field.id, text(arena, field.name), bytes(arena, field.value)));
+    }
+
+    /// Adds a field whose name and value were checked by the parser.
+    pub(crate) fn push_parsed(&mut self, id: Id, name: Span, value: Span) {
+        self.fields.push(Field { id, name, value });
+    }
+
+    /// Copies bytes into the arena.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) -> Result<Span, InvalidHeader> {
+        let start = u32::try_from(self.arena.len()).map_err(|_| InvalidHeader::TooLarge)?;
+        let len = u32::try_from(bytes.len()).map_err(|_| InvalidHeader::TooLarge)?;
+        start.checked_add(len).ok_or(InvalidHeader::TooLarge)?;
+        self.arena.extend_from_slice(bytes);
+        Ok(Span { start, len })
+    }
+
+    /// What a span of this arena holds.
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        bytes(&self.arena, span)
+    }
+
+    /// What a span that was text when it was kept holds.
+    pub(crate) fn text(&self, span: Span) -> &str {
+        text(&self.arena, span)
+    }
+
+    fn is_named(&self, field: &Field, name: Name<'_>) -> bool {
+        field.id == name.id
+            && (name.id != Id::Other || self.text(field.name).eq_ignore_ascii_case(name.text))
+    }
+
+    fn retain_from(&mut self, from: usize, name: Name<'_>) {
+        let mut at = 0;
+        let arena = &self.arena;
+        self.fields.retain(|field| {
+            at += 1;
+            at <= from
+                || field.id != name.id
+                || (name.id == Id::Other && !text(arena, field.name).eq_ignore_ascii_case(name.text))
+        });
+    }
+}
+
+impl Span {
+    /// The part of `whole` that `part` is; `None` when `part` lies elsewhere.
+    pub(crate) fn within(whole: &[u8], part: &[u8]) -> Option<Self> {
+        let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        (start + part.len() <= whole.len())
+            .then(|| Some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(part.len()).ok()? }))?
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// The first `len` bytes of it.
+    pub(crate) fn head(self, len: usize) -> Self {
+        Self { start: self.start, len: u32::try_from(len).map_or(self.len, |len| len.min(self.len)) }
+    }
+}
+
+fn bytes(arena: &[u8], span: Span) -> &[u8] {
+    &arena[span.start as usize..(span.start + span.len) as usize]
+}
+
+fn text(arena: &[u8], span: Span) -> &str {
+    // Names and targets are checked before they are kept; an empty text is the safe answer to a span of bytes.
+    std::str::from_utf8(bytes(arena, span)).unwrap_or_default()
+}
+
+/// Whether these bytes may stand as a field value (RFC 9110 §5.5: no CR, LF or NUL).
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        if self.arena.capacity() == 0 || self.arena.capacity() > POOLED_BYTES {
+            return;
+        }
+        let (mut arena, mut fields) = (std::mem::take(&mut self.arena), std::mem::take(&mut self.fields));
+        arena.clear();
+        fields.clear();
+        // A thread that is ending has no pool any more: the memory just goes.
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < POOLED {
+                pool.push((arena, fields));
+            }
+        });
+    }
+}
+
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new();
+        copy.arena.extend_from_slice(&self.arena);
+        copy.fields.extend_from_slice(&self.fields);
+        copy
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|(_, name, _)| name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(headers: &Headers) -> Vec<(String, String)> {
+        headers
+            .iter()
+            .map(|(_, name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn order_case_and_duplicates_are_kept() {
+        let mut headers = Headers::new();
+        for (name, value) in [("X-B", "1"), ("x-a", "2"), ("X-b", "3")] {
+            headers.append(name, value.as_bytes()).unwrap();
+        }
+        let kept = names(&headers);
+        assert_eq!(
+            kept,
+            [("X-B", "1"), ("x-a", "2"), ("X-b", "3")].map(|(n, v)| (n.to_owned(), v.to_owned()))
+        );
+        assert_eq!(headers.get_all("x-B").count(), 2);
+    }
+
+    #[test]
+    fn set_replaces_the_first_and_drops_the_rest() {
+        let mut headers = Headers::new();
+        for (name, value) in [("Host", "a"), ("x", "1"), ("HOST", "b")] {
+            headers.append(name, value.as_bytes()).unwrap();
+        }
+        headers.set("host", b"c").unwrap();
+        assert_eq!(names(&headers), [("Host", "c"), ("x", "1")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn nothing_that_could_split_a_message_gets_in() {
+        let mut headers = Headers::new();
+        assert_eq!(headers.append("a b", b"1"), Err(InvalidHeader::Name));
+        assert_eq!(headers.append("", b"1"), Err(InvalidHeader::Name));
+        assert_eq!(headers.append("a", b"1\r\nb: 2"), Err(InvalidHeader::Value));
+        assert_eq!(headers.set("a", b"1\n"), Err(InvalidHeader::Value));
+        assert_eq!(headers.append("a", b"\0"), Err(InvalidHeader::Value));
+    }
+}

@@ -1,0 +1,156 @@
+//! Requests and responses: the same types for HTTP/1.1 and HTTP/2, client and server.
+
+use http::{Method, StatusCode};
+
+use crate::body::Body;
+use crate::headers::{Headers, InvalidHeader, Span};
+use crate::name;
+
+/// The version of HTTP that a message came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+}
+
+impl Version {
+    /// As access logs write it: `HTTP/1.1`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
+    }
+}
+
+/// A request, as it came or as it will be sent.
+///
+/// Headers that belong to a connection or frame the message (RFC 9110 §7.6.1, RFC 9112 §6) are not in the
+/// list: the engine takes them off when it reads and writes its own.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The version it came in.
+    pub version: Version,
+    /// The header fields, in order.
+    pub headers: Headers,
+    /// The body.
+    pub body: Body,
+    target: Span,
+    path_len: usize,
+}
+
+impl Request {
+    /// A request with no headers and no body.
+    pub fn new(method: Method, target: &str) -> Result<Self, InvalidTarget> {
+        let mut request = Self {
+            method,
+            version: Version::Http11,
+            headers: Headers::new(),
+            body: Body::empty(),
+            target: Span::default(),
+            path_len: 0,
+        };
+        request.set_target(target)?;
+        Ok(request)
+    }
+
+    pub(crate) fn from_parts(method: Method, version: Version, headers: Headers, target: Span) -> Self {
+        let path_len = path_len(headers.text(target));
+        Self { method, version, headers, body: Body::empty(), target, path_len }
+    }
+
+    /// The target in origin form: path and query, as sent.
+    pub fn target(&self) -> &str {
+        self.headers.text(self.target)
+    }
+
+    /// The path, as sent: nothing decoded, nothing resolved.
+    pub fn path(&self) -> &str {
+        self.headers.text(self.target.head(self.path_len))
+    }
+
+    /// The query, as sent, without its `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.target().get(self.path_len + 1..)
+    }
+
+    /// The target, for plugins that match on it: `request.uri().to_string()`.
+    pub fn uri(&self) -> &str {
+        self.target()
+    }
+
+    /// Replaces path and query.
+    pub fn set_target(&mut self, target: &str) -> Result<(), InvalidTarget> {
+        check_target(target)?;
+        self.target = self.headers.keep(target.as_bytes()).map_err(|_: InvalidHeader| InvalidTarget)?;
+        self.path_len = path_len(target);
+        Ok(())
+    }
+
+    /// The host as the client named it, with its port.
+    pub fn host(&self) -> &str {
+        self.headers.get_str(name::HOST).unwrap_or_default()
+    }
+}
+
+fn path_len(target: &str) -> usize {
+    memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())
+}
+
+/// A target that cannot stand in a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("request target has a space or control character, or does not begin with '/'")]
+pub struct InvalidTarget;
+
+/// RFC 9112 §3.2: origin form or asterisk, nothing that could end the request line early.
+pub(crate) fn check_target(target: &str) -> Result<(), InvalidTarget> {
+    let is_form = target.starts_with('/') || target == "*";
+    match is_form && !target.bytes().any(|byte| byte <= b' ' || byte == 127 || byte == b'#') {
+        true => Ok(()),
+        false => Err(InvalidTarget),
+    }
+}
+
+/// A response, as it came or as it will be sent. For its headers see [`Request`].
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The version it came in.
+    pub version: Version,
+    /// The header fields, in order.
+    pub headers: Headers,
+    /// The body.
+    pub body: Body,
+    /// The length a response to HEAD, or a 304, declares for the body it does not have.
+    pub declared_length: Option<u64>,
+}
+
+impl Response {
+    /// A response with no headers and no body.
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            version: Version::Http11,
+            headers: Headers::new(),
+            body: Body::empty(),
+            declared_length: None,
+        }
+    }
+
+    /// A response with a text body.
+    pub fn text(status: StatusCode, content_type: &str, body: impl Into<bytes::Bytes>) -> Self {
+        let mut response = Self::new(status);
+        response.body = Body::full(body);
+        // A content type of ours is a valid value.
+        let _ = response.headers.append(name::CONTENT_TYPE, content_type.as_bytes());
+        response
+    }
+}

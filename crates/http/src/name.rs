@@ -1,0 +1,135 @@
+//! Header names: the known ones have an id, so that they are compared as numbers.
+
+/// Which header it is; [`Id::Other`] is told apart by its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each variant is the header of that name")]
+pub enum Id {
+    Other,
+    Te,
+    Via,
+    Date,
+    Host,
+    Cookie,
+    Expect,
+    Server,
+    Trailer,
+    Upgrade,
+    XApiKey,
+    XRealIp,
+    Connection,
+    KeepAlive,
+    UserAgent,
+    ContentType,
+    Authorization,
+    ContentLength,
+    XForwardedFor,
+    ProxyConnection,
+    TransferEncoding,
+    XForwardedHost,
+    XForwardedPort,
+    XForwardedProto,
+    ProxyAuthenticate,
+    ProxyAuthorization,
+}
+
+/// A header name: its id, and its text as it is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    pub(crate) id: Id,
+    pub(crate) text: &'a str,
+}
+
+macro_rules! names {
+    ($($constant:ident = $text:literal, $id:ident;)*) => {
+        $(
+            #[doc = concat!("`", $text, "`")]
+            pub const $constant: Name<'static> = Name { id: Id::$id, text: $text };
+        )*
+        fn known(text: &str) -> Id {
+            $(
+                // Lengths are compared first, so a name costs one or two comparisons.
+                if text.len() == $text.len() && text.eq_ignore_ascii_case($text) {
+                    return Id::$id;
+                }
+            )*
+            Id::Other
+        }
+        #[cfg(test)]
+        const ALL: &[Name<'static>] = &[$($constant),*];
+    };
+}
+
+names! {
+    TE = "TE", Te;
+    VIA = "Via", Via;
+    DATE = "Date", Date;
+    HOST = "Host", Host;
+    COOKIE = "Cookie", Cookie;
+    EXPECT = "Expect", Expect;
+    SERVER = "Server", Server;
+    TRAILER = "Trailer", Trailer;
+    UPGRADE = "Upgrade", Upgrade;
+    X_API_KEY = "X-API-KEY", XApiKey;
+    X_REAL_IP = "X-Real-IP", XRealIp;
+    CONNECTION = "Connection", Connection;
+    KEEP_ALIVE = "Keep-Alive", KeepAlive;
+    USER_AGENT = "User-Agent", UserAgent;
+    CONTENT_TYPE = "Content-Type", ContentType;
+    AUTHORIZATION = "Authorization", Authorization;
+    CONTENT_LENGTH = "Content-Length", ContentLength;
+    X_FORWARDED_FOR = "X-Forwarded-For", XForwardedFor;
+    PROXY_CONNECTION = "Proxy-Connection", ProxyConnection;
+    TRANSFER_ENCODING = "Transfer-Encoding", TransferEncoding;
+    X_FORWARDED_HOST = "X-Forwarded-Host", XForwardedHost;
+    X_FORWARDED_PORT = "X-Forwarded-Port", XForwardedPort;
+    X_FORWARDED_PROTO = "X-Forwarded-Proto", XForwardedProto;
+    PROXY_AUTHENTICATE = "Proxy-Authenticate", ProxyAuthenticate;
+    PROXY_AUTHORIZATION = "Proxy-Authorization", ProxyAuthorization;
+}
+
+impl Name<'_> {
+    /// Whether every character may stand in a field name (RFC 9110 §5.6.2).
+    pub(crate) fn is_token(self) -> bool {
+        self.id != Id::Other || (!self.text.is_empty() && self.text.bytes().all(is_token_byte))
+    }
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(text: &'a str) -> Self {
+        Self { id: id_of(text), text }
+    }
+}
+
+impl<'a> From<&'a String> for Name<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+/// The id of a name, whatever its case.
+pub(crate) fn id_of(text: &str) -> Id {
+    match text.len() {
+        2..=8 | 9..=10 | 12..=19 => known(text),
+        _ => Id::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case() {
+        for name in ALL {
+            assert_eq!(id_of(&name.text.to_ascii_uppercase()), name.id, "{}", name.text);
+            assert_eq!(id_of(&name.text.to_ascii_lowercase()), name.id, "{}", name.text);
+        }
+        assert_eq!(id_of("x-other"), Id::Other);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a plugin is: a type with a name, a configuration, and the phases of a request it takes part in.
+
+mod context;
+mod phase;
+
+pub use context::{RequestContext, UpstreamTrace};
+pub use phase::{Error, Flow, Phase};
+
+use std::future::Future;
+
+use lockgate_http::{Body, Request, Response};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+/// A plugin. Its value is one compiled configuration, shared by all workers; see CONTRIBUTING.md.
+pub trait Plugin: Send + Sync + Sized + 'static {
+    /// As users write it: kebab-case.
+    const NAME: &'static str;
+    /// Higher runs earlier; APISIX's number where it has this plugin.
+    const PRIORITY: i32;
+    /// The phases it takes part in; a phase that is not named here is never called.
+    const PHASES: &'static [Phase];
+    /// What users write.
+    type Config: DeserializeOwned + JsonSchema;
+
+    /// Understands a configuration, once, when it changes. No effect may outlive the value.
+    fn build(config: Self::Config, cx: &BuildContext) -> Result<Self, BuildError>;
+
+    /// What a configuration says that is accepted but probably not meant; shown in the Admin API's reply.
+    fn warnings(_config: &Self::Config) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// May change the request, answer it, find the consumer.
+    fn rewrite(
+        &self,
+        _request: &mut Request,
+        _cx: &mut RequestContext,
+    ) -> impl Future<Output = Result<Flow, Error>> {
+        std::future::ready(Ok(Flow::Continue))
+    }
+
+    /// May refuse the request or answer it.
+    fn access(
+        &self,
+        _request: &mut Request,
+        _cx: &mut RequestContext,
+    ) -> impl Future<Output = Result<Flow, Error>> {
+        std::future::ready(Ok(Flow::Continue))
+    }
+
+    /// The last change before the upstream.
+    fn before_proxy(
+        &self,
+        _request: &mut Request,
+        _cx: &mut RequestContext,
+    ) -> impl Future<Output = Result<Flow, Error>> {
+        std::future::ready(Ok(Flow::Continue))
+    }
+
+    /// May change status and headers of whatever answer there is.
+    fn header_filter(&self, _response: &mut Response, _cx: &mut RequestContext) {}
+
+    /// May wrap the body of the answer.
+    fn body_filter(&self, body: Body, _cx: &mut RequestContext) -> Body {
+        body
+    }
+
+    /// Looks at what happened, when the last byte is out.
+    fn log(&self, _cx: &RequestContext) {}
+}
+
+/// What a plugin may use while it is built.
+#[derive(Clone)]
+pub struct BuildContext {}
+
+/// Why a configuration cannot be built: the name of the field and why, never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BuildError(pub String);

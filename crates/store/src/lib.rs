@@ -1,0 +1,75 @@
+//! Where resources rest, and how everybody learns of a change.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use lockgate_resource::{Id, Kind, Resources, Revision};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// One change to one resource.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Make or replace it.
+    Put {
+        /// Its kind.
+        kind: Kind,
+        /// Its id.
+        id: Id,
+        /// What it becomes: an object, secrets already sealed.
+        value: Value,
+    },
+    /// Remove it.
+    Delete {
+        /// Its kind.
+        kind: Kind,
+        /// Its id.
+        id: Id,
+    },
+}
+
+/// What must hold for a change to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing.
+    Anything,
+    /// There is no such resource yet.
+    Absent,
+    /// It was last changed at this revision.
+    Unchanged(Revision),
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What was expected does not hold any more.
+    #[error("{0} was changed by somebody else")]
+    Conflict(String),
+    /// There is nothing to delete.
+    #[error("{0} does not exist")]
+    Missing(String),
+    /// The file is damaged. It is left as it is.
+    #[error("the store {path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It could not be read or written.
+    #[error("the store cannot be used: {0}")]
+    Unavailable(String),
+}
+
+/// The answer of a store, some time later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Where resources rest.
+pub trait Store: Send + Sync {
+    /// Makes a change, durably: once it answers, the change survives a crash. It answers with the revision of
+    /// the change; `watch` shows it at once.
+    fn commit(&self, change: Change, expect: Expect) -> Answer<'_, Revision>;
+
+    /// Everything, always the newest: the only way into the data plane.
+    fn watch(&self) -> watch::Receiver<Resources>;
+}
