@@ -1,12 +1,17 @@
 //! What a plugin is: a type with a name, a configuration, and the phases of a request it takes part in.
 
 mod context;
+mod erased;
+mod meta;
 mod phase;
+mod registry;
 
 pub use context::{RequestContext, UpstreamTrace};
 pub use phase::{Error, Flow, Phase};
+pub use registry::{Registered, Registry, at_path_mut};
 
 use std::future::Future;
+use std::sync::Arc;
 
 use lockgate_http::{Body, Request, Response};
 use schemars::JsonSchema;
@@ -72,7 +77,16 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
 /// What a plugin may use while it is built.
 #[derive(Clone)]
-pub struct BuildContext {}
+pub struct BuildContext {
+    /// Opens fields that are sealed at rest.
+    pub secrets: Arc<dyn Secrets>,
+}
+
+/// Opens fields that are sealed at rest.
+pub trait Secrets: Send + Sync {
+    /// The text behind a sealed one; `None` when it is not sealed, or not with a key of ours.
+    fn open(&self, sealed: &str) -> Option<String>;
+}
 
 /// Why a configuration cannot be built: the name of the field and why, never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,215 @@
+//! The plugins there are: by name, with the schema, the check and the builder of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockgate_resource::Schema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::erased::Erased;
+use crate::{BuildContext, BuildError, Plugin, meta};
+
+/// A plugin of this program.
+pub struct Registered {
+    name: &'static str,
+    priority: i32,
+    schema: Value,
+    validator: Schema,
+    secret_fields: Vec<String>,
+    build: fn(Value, &BuildContext) -> Result<Arc<dyn Erased>, BuildError>,
+    warnings: fn(Value) -> Vec<String>,
+}
+
+impl Registered {
+    /// As users write it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Higher runs earlier.
+    pub fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    /// The JSON Schema of its configuration, with `_meta` and `encrypt_fields`.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// The fields that are sealed at rest, as dotted paths: `authorization.iam.secretkey`.
+    pub fn secret_fields(&self) -> &[String] {
+        &self.secret_fields
+    }
+
+    /// Builds it; `config` is without `_meta`.
+    pub(crate) fn build(&self, mut config: Value, cx: &BuildContext) -> Result<Arc<dyn Erased>, BuildError> {
+        for field in &self.secret_fields {
+            if let Some(Value::String(text)) = at_path_mut(&mut config, field)
+                && let Some(opened) = cx.secrets.open(text)
+            {
+                *text = opened;
+            }
+        }
+        (self.build)(config, cx)
+    }
+}
+
+/// The plugins there are.
+#[derive(Default)]
+pub struct Registry {
+    plugins: BTreeMap<&'static str, Registered>,
+}
+
+impl Registry {
+    /// A registry with no plugin.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a plugin.
+    ///
+    /// # Panics
+    /// When the schema of its configuration type is no valid JSON Schema, which its first test shows.
+    #[must_use]
+    pub fn with<P: Plugin>(mut self) -> Self {
+        let registered = register::<P>();
+        self.plugins.insert(P::NAME, registered);
+        self
+    }
+
+    /// The names, highest priority first.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut all: Vec<_> = self.plugins.values().collect();
+        all.sort_by_key(|plugin| (-i64::from(plugin.priority), plugin.name));
+        all.into_iter().map(Registered::name).collect()
+    }
+
+    /// A plugin by name.
+    pub fn get(&self, name: &str) -> Option<&Registered> {
+        self.plugins.get(name)
+    }
+
+    /// Checks a configuration as users write it, and builds it once for trial: a bad regular expression or URI
+    /// is refused now, not at the first request. It answers with what is accepted but probably not meant.
+    pub fn check(&self, name: &str, config: &Value, cx: &BuildContext) -> Result<Vec<String>, String> {
+        let plugin = self.get(name).ok_or_else(|| format!("unknown plugin [{name}]"))?;
+        let shown = plugin.aliased(config);
+        plugin.validator.check(&shown)?;
+        let (meta, bare) = meta::split(config.clone())?;
+        drop(meta);
+        plugin.build(bare.clone(), cx).map_err(|error| error.0)?;
+        let mut warnings = Vec::new();
+        unknown_fields(&plugin.schema, &shown, name, &mut warnings);
+        warnings.extend((plugin.warnings)(bare));
+        Ok(warnings)
+    }
+}
+
+impl Registered {
+    /// The configuration with every alias replaced by the name it stands for, as the schema knows only names.
+    fn aliased(&self, config: &Value) -> Value {
+        let mut config = config.clone();
+        rename(&self.schema, &mut config);
+        config
+    }
+}
+
+fn rename(schema: &Value, config: &mut Value) {
+    let (Some(properties), Value::Object(fields)) = (schema["properties"].as_object(), config) else { return };
+    for (name, schema) in properties {
+        let alias = schema["x-alias"].as_str();
+        if let Some(value) = alias.filter(|_| !fields.contains_key(name)).and_then(|alias| fields.remove(alias)) {
+            fields.insert(name.clone(), value);
+        }
+        if let Some(value) = fields.get_mut(name) {
+            rename(schema, value);
+        }
+    }
+}
+
+fn register<P: Plugin>() -> Registered {
+    let settings = SchemaSettings::draft07().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<P::Config>().to_value();
+    let mut secret_fields = Vec::new();
+    tidy(&mut schema, "", &mut secret_fields);
+    if let Some(root) = schema.as_object_mut() {
+        root.remove("title");
+        let properties = root.entry("properties").or_insert_with(|| json!({}));
+        properties["_meta"] = meta::schema();
+        if !secret_fields.is_empty() {
+            root.insert("encrypt_fields".into(), json!(secret_fields));
+        }
+    }
+    let validator = Schema::compile(schema.clone()).expect("a derived schema is valid");
+    Registered {
+        name: P::NAME,
+        priority: P::PRIORITY,
+        schema,
+        validator,
+        secret_fields,
+        build: |config, cx| {
+            let config = serde_json::from_value(config).map_err(|error| BuildError(error.to_string()))?;
+            Ok(Arc::new(P::build(config, cx)?))
+        },
+        warnings: |config| serde_json::from_value(config).map_or(Vec::new(), |config| P::warnings(&config)),
+    }
+}
+
+/// Collects the fields marked `x-encrypt`, and writes `Option<T>` as users know it: `T`, not `T or null`.
+fn tidy(schema: &mut Value, path: &str, secret_fields: &mut Vec<String>) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if object.remove("x-encrypt").is_some() {
+        secret_fields.push(path.to_owned());
+    }
+    object.remove("format");
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = choices.as_slice() {
+            let Value::Object(only) = only.clone() else { return };
+            object.remove("anyOf");
+            merge(object, only);
+        }
+    }
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        for (name, schema) in properties {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            tidy(schema, &path, secret_fields);
+        }
+    }
+}
+
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (name, value) in from {
+        into.entry(name).or_insert(value);
+    }
+}
+
+fn unknown_fields(schema: &Value, config: &Value, path: &str, warnings: &mut Vec<String>) {
+    let (Some(properties), Some(fields)) = (schema["properties"].as_object(), config.as_object()) else { return };
+    if schema.get("additionalProperties").is_some_and(|more| more != &json!(false)) {
+        return;
+    }
+    for (name, value) in fields {
+        let path = format!("{path}.{name}");
+        match properties.get(name) {
+            Some(schema) => unknown_fields(schema, value, &path, warnings),
+            None => warnings.push(format!("unknown field {path} has no effect")),
+        }
+    }
+}
+
+/// The value at a dotted path.
+pub fn at_path_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    path.split('.').try_fold(value, |value, name| value.get_mut(name))
+}
