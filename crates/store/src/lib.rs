@@ -1,5 +1,15 @@
 //! Where resources rest, and how everybody learns of a change.
 
+mod apply;
+mod encryption;
+mod memory;
+mod redb;
+pub mod secret_file;
+
+pub use encryption::{Keyring, KeyringError};
+pub use memory::MemoryStore;
+pub use redb::{RedbStore, UnreadableRecord};
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -55,6 +65,22 @@ pub enum StoreError {
         path: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Another process has the file open.
+    #[error("the store {path} is in use by another process")]
+    Locked {
+        /// The file.
+        path: String,
+    },
+    /// A later version of this program wrote the file. It is left as it is.
+    #[error("the store {path} has format {format}; this version reads up to {known}")]
+    TooNew {
+        /// The file.
+        path: String,
+        /// Its format.
+        format: u64,
+        /// The newest format that this version can read.
+        known: u64,
     },
     /// It could not be read or written.
     #[error("the store cannot be used: {0}")]

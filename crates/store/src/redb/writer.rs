@@ -1,0 +1,132 @@
+//! The one thread that writes: changes that wait together share one transaction, and so one sync of the disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lockgate_resource::{Resources, Revision};
+use redb::Database;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::file::{self, META, RECORDS, REVISION};
+use crate::apply::apply;
+use crate::{Change, Expect, StoreError};
+
+/// The changes of one transaction at most.
+const BATCH: usize = 128;
+
+/// A change that somebody waits for.
+pub(super) struct Request {
+    pub(super) change: Change,
+    pub(super) expect: Expect,
+    pub(super) answer: oneshot::Sender<Result<Revision, StoreError>>,
+}
+
+/// Owns the file.
+pub(super) struct Writer {
+    pub(super) path: PathBuf,
+    /// `None` after a failed write: redb takes no more of them before the file is opened anew.
+    pub(super) database: Option<Database>,
+    pub(super) resources: Arc<watch::Sender<Resources>>,
+    pub(super) requests: mpsc::Receiver<Request>,
+}
+
+impl Writer {
+    /// Writes until nobody can ask any more.
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.requests.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(next) = self.requests.try_recv()
+            {
+                batch.push(next);
+            }
+            self.answer(batch);
+        }
+    }
+
+    fn answer(&mut self, batch: Vec<Request>) {
+        match self.write(&batch) {
+            Ok(outcomes) => {
+                for (request, outcome) in batch.into_iter().zip(outcomes) {
+                    // Whoever asked may have gone; the change is made all the same.
+                    drop(request.answer.send(outcome));
+                }
+            }
+            Err(error) => {
+                self.database = None;
+                tracing::error!(path = %self.path.display(), %error, "changes could not be kept");
+                for request in batch {
+                    drop(
+                        request
+                            .answer
+                            .send(Err(StoreError::Unavailable(error.to_string()))),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Tries every change in turn and keeps those that could be made.
+    fn write(&mut self, batch: &[Request]) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
+        self.reopen()?;
+        let mut resources = self.resources.borrow().clone();
+        let outcomes: Vec<_> = batch
+            .iter()
+            .map(|request| apply(&mut resources, &request.change, request.expect))
+            .collect();
+        let made = || {
+            batch
+                .iter()
+                .zip(&outcomes)
+                .filter(|(_, outcome)| outcome.is_ok())
+                .map(|(request, _)| request)
+        };
+        if made().next().is_some()
+            && let Some(database) = &self.database
+        {
+            let changes = made().map(|request| &request.change);
+            keep(database, &resources, changes).map_err(|error| file::explain(&self.path, error))?;
+            self.resources.send_replace(resources);
+        }
+        Ok(outcomes)
+    }
+
+    /// Opens the file anew after a failed write. What it holds is what counts: the write may have succeeded.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        if self.database.is_none() {
+            let opened = file::open(&self.path)?;
+            self.database = Some(opened.database);
+            self.resources.send_replace(opened.resources);
+        }
+        Ok(())
+    }
+}
+
+/// Brings the rows of the changed resources to what the set says, in one durable transaction.
+fn keep<'a>(
+    database: &Database,
+    resources: &Resources,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    let mut records = transaction.open_table(RECORDS)?;
+    for change in changes {
+        let (Change::Put { kind, id, .. } | Change::Delete { kind, id }) = change;
+        let key = kind.key(id);
+        match resources.get(*kind, id.as_str()) {
+            Some(record) => {
+                let json = record.value.to_string();
+                records.insert(
+                    key.as_str(),
+                    (record.created.0, record.modified.0, json.as_bytes()),
+                )?;
+            }
+            None => drop(records.remove(key.as_str())?),
+        }
+    }
+    drop(records);
+    transaction
+        .open_table(META)?
+        .insert(REVISION, resources.revision.0)?;
+    Ok(transaction.commit()?)
+}
