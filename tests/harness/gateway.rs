@@ -1,0 +1,256 @@
+//! The gateway under test, as a user starts it.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binary::lockgate;
+use crate::connection::Connection;
+use crate::message::Reply;
+use crate::ports::Ports;
+use crate::process::{Finished, Process};
+use crate::settings::Settings;
+use crate::wait::eventually;
+
+/// The Admin key of every test's gateway.
+pub const ADMIN_KEY: &str = "admin-key-of-a-test-0123456789ab";
+
+/// A running gateway.
+pub struct Gateway {
+    /// The data plane.
+    pub proxy: SocketAddr,
+    /// The Admin API.
+    pub admin: SocketAddr,
+    process: Option<Process>,
+    settings: Settings,
+    home: TempDir,
+    _ports: Ports,
+}
+
+impl Gateway {
+    /// Starts one with the defaults of [`Settings`].
+    pub fn start() -> Self {
+        Self::with(Settings::new())
+    }
+
+    /// Starts one and waits until both its sides answer.
+    pub fn with(settings: Settings) -> Self {
+        let ports = Ports::take();
+        let at = |index| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index)));
+        let (proxy, admin) = (at(0), at(1));
+        let home = tempfile::tempdir().expect("the temporary directory is writable");
+        std::fs::write(
+            home.path().join("config.yaml"),
+            settings.render(proxy.port(), admin.port()),
+        )
+        .expect("the temporary directory is writable");
+        let mut gateway = Self {
+            proxy,
+            admin,
+            process: None,
+            settings,
+            home,
+            _ports: ports,
+        };
+        gateway.launch();
+        gateway
+    }
+
+    fn launch(&mut self) {
+        let mut command = Command::new(lockgate());
+        command
+            .arg("run")
+            .arg("-c")
+            .arg(self.home.path().join("config.yaml"));
+        command
+            .arg("--data-dir")
+            .arg(self.data())
+            .args(&self.settings.arguments);
+        command
+            .env_remove("LOCKGATE_ADMIN_KEY")
+            .current_dir(self.home.path());
+        command.envs(
+            self.settings
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
+        self.process = Some(Process::start(&mut command));
+        self.wait_until_up();
+    }
+
+    fn wait_until_up(&mut self) {
+        let (proxy, admin) = (self.proxy, self.admin);
+        let process = self.process.as_mut().expect("just started");
+        eventually("the gateway should answer on both ports", || {
+            if let Some(status) = process.ended() {
+                panic!(
+                    "the gateway ended with {status} instead of starting: {}",
+                    process.output()
+                );
+            }
+            (answers(proxy, "/") && answers(admin, "/apisix/admin/routes")).then_some(())
+        });
+    }
+
+    /// Ends it as `kill -9` does and starts it again with the same settings and data.
+    pub fn crash_and_restart(&mut self) {
+        self.crash();
+        self.launch();
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn crash(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Starts it again after [`Gateway::crash`].
+    pub fn restart(&mut self) {
+        self.launch();
+    }
+
+    /// The running program.
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("the gateway was ended by this test")
+    }
+
+    /// Waits for its end; it must have been told to.
+    pub fn finish(&mut self) -> Finished {
+        self.process
+            .take()
+            .expect("the gateway was ended by this test")
+            .finish()
+    }
+
+    /// What it has written so far.
+    pub fn output(&self) -> String {
+        self.process().output()
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.settings
+            .data
+            .clone()
+            .unwrap_or_else(|| self.home.path().join("data"))
+    }
+
+    /// A directory of this gateway's own.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Calls the Admin API with its key; `path` is what follows `/apisix/admin`. `Null` sends no body.
+    pub fn admin(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let bytes = if body.is_null() {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        };
+        let reply = self.admin_bytes(method, path, &bytes);
+        let value = serde_json::from_slice(&reply.body).unwrap_or_else(|_| Value::String(reply.text()));
+        (reply.status, value)
+    }
+
+    /// Calls the Admin API with its key and exactly this body.
+    pub fn admin_bytes(&self, method: &str, path: &str, body: &[u8]) -> Reply {
+        self.try_admin(method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The same, for a gateway that may be gone.
+    pub fn try_admin(&self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Reply> {
+        let socket = TcpStream::connect(self.admin)?;
+        let mut connection = Connection::plain(socket);
+        let mut bytes = format!(
+            "{method} /apisix/admin{path} HTTP/1.1\r\nHost: {}\r\nX-API-KEY: {ADMIN_KEY}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.admin,
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend_from_slice(body);
+        connection.send(bytes)?;
+        connection
+            .try_reply_to(method)?
+            .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// PUTs a resource that must be accepted; answers with the reply's body.
+    pub fn put(&self, path: &str, body: Value) -> Value {
+        let (status, value) = self.admin("PUT", path, body);
+        assert!(status == 200 || status == 201, "PUT {path}: {status} {value}");
+        value
+    }
+
+    /// PUTs a route with these fields and an upstream of one node.
+    pub fn route(&self, id: &str, mut fields: Value, node: &str) {
+        fields["upstream"] = json!({"type": "roundrobin", "nodes": {node: 1}});
+        self.put(&format!("/routes/{id}"), fields);
+    }
+
+    /// PUTs a route with `aws-lambda` configured so.
+    pub fn lambda(&self, id: &str, uri: &str, config: Value) {
+        self.put(
+            &format!("/routes/{id}"),
+            json!({"uri": uri, "plugins": {"aws-lambda": config}}),
+        );
+    }
+
+    /// A connection to the data plane.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.proxy)
+    }
+
+    /// GETs a target from the data plane over a connection of its own.
+    pub fn get(&self, target: &str) -> Reply {
+        self.get_as(target, "gateway.test")
+    }
+
+    /// GETs a target of a host.
+    pub fn get_as(&self, target: &str, host: &str) -> Reply {
+        self.request("GET", target, &[&format!("Host: {host}")], b"")
+    }
+
+    /// Sends a request over a connection of its own; `headers` are whole lines.
+    pub fn request(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Reply {
+        let mut bytes = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+        if !headers
+            .iter()
+            .any(|line| line.to_ascii_lowercase().starts_with("host:"))
+        {
+            bytes.extend_from_slice(b"Host: gateway.test\r\n");
+        }
+        for line in headers {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        if !body.is_empty() {
+            bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(body);
+        self.connect().exchange(bytes)
+    }
+
+    /// The URL of a path on the data plane.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.proxy)
+    }
+}
+
+fn answers(address: SocketAddr, path: &str) -> bool {
+    let Ok(socket) = TcpStream::connect(address) else {
+        return false;
+    };
+    let mut connection = Connection::plain(socket);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nX-API-KEY: {ADMIN_KEY}\r\nConnection: close\r\n\r\n"
+    );
+    connection.send(request).is_ok() && matches!(connection.try_reply_to("GET"), Ok(Some(_)))
+}

@@ -1,0 +1,69 @@
+//! A certificate authority that lives as long as its test.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// Issues certificates for names under a test's control.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    directory: tempfile::TempDir,
+}
+
+impl Authority {
+    /// Makes a fresh authority.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names, none wrong");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = params
+            .self_signed(&key)
+            .expect("a certificate can be signed by its own key");
+        let directory = tempfile::tempdir().expect("the temporary directory is writable");
+        let pem = certificate.pem();
+        std::fs::write(directory.path().join("ca.pem"), &pem).expect("the temporary directory is writable");
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+            directory,
+        }
+    }
+
+    /// The authority's certificate.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A file with the authority's certificate.
+    pub fn file(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// What a server for `name` (a DNS name or an address) needs.
+    pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("the authority can sign");
+        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows them")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("key and certificate belong together");
+        Arc::new(config)
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
