@@ -16,10 +16,8 @@ impl Id {
     /// Checks and keeps an id.
     pub fn new(text: &str) -> Result<Self, InvalidId> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        match (1..=64).contains(&text.len()) && text.bytes().all(fits) {
-            true => Ok(Self(text.into())),
-            false => Err(InvalidId),
-        }
+        let is_id = (1..=64).contains(&text.len()) && text.bytes().all(fits);
+        is_id.then(|| Self(text.into())).ok_or(InvalidId)
     }
 
     /// The text of it.
