@@ -135,6 +135,20 @@ impl Body {
         }
     }
 
+    /// The same body once more, where it is all in hand.
+    pub(crate) fn duplicate(&self) -> Option<Self> {
+        match &self.0 {
+            Inner::Empty => Some(Self(Inner::Empty)),
+            Inner::Full(bytes) => Some(Self(Inner::Full(bytes.clone()))),
+            _ => None,
+        }
+    }
+
+    /// Whether trailer fields may follow the last byte.
+    pub(crate) fn may_have_trailers(&self) -> bool {
+        !matches!(&self.0, Inner::Empty | Inner::Full(_))
+    }
+
     /// The trailer fields, once the end was reached.
     pub fn trailers(&mut self) -> Option<Headers> {
         match &mut self.0 {

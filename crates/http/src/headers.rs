@@ -74,6 +74,11 @@ impl Headers {
         self.fields.iter().map(|field| (field.id, self.text(field.name), self.bytes(field.value)))
     }
 
+    /// Like `iter`, with names as bytes, for writing.
+    pub(crate) fn iter_bytes(&self) -> impl Iterator<Item = (Id, &[u8], &[u8])> {
+        self.fields.iter().map(|field| (field.id, self.bytes(field.name), self.bytes(field.value)))
+    }
+
     /// The value of the first field with this name.
     pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
         let name = name.into();

@@ -4,23 +4,34 @@
 //! sends a body on reads the socket it comes from. Nothing here is `Send`; a request never leaves its worker.
 
 pub mod body;
+pub mod client;
 pub mod error;
 pub mod headers;
 pub mod message;
 pub mod name;
+pub mod path;
+pub mod peer;
+pub mod resolver;
+pub mod server;
+pub mod tls;
 
+mod buffer;
 mod h1;
 mod h2;
+mod pool;
+mod stream;
+mod timer;
 
 pub use body::{Body, BodyStream, CollectError};
 pub use error::{BodyError, BodyErrorKind, ClientError, Fault};
 pub use headers::{Headers, InvalidHeader};
+pub use stream::Stream;
 pub use message::{InvalidTarget, Request, Response, Version};
 
 use std::net::SocketAddr;
 
-/// The connection a request came on.
-#[derive(Clone, Copy, Debug)]
+/// The connection a request came on, with the texts of it that each request needs.
+#[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     /// The client's address.
     pub peer: SocketAddr,
@@ -28,4 +39,28 @@ pub struct ConnectionInfo {
     pub local: SocketAddr,
     /// Whether the client speaks TLS.
     pub is_tls: bool,
+    /// The client's address without its port.
+    pub peer_ip: Box<str>,
+    /// The listener's port.
+    pub local_port: Box<str>,
+}
+
+impl ConnectionInfo {
+    /// A connection between two addresses.
+    pub fn new(peer: SocketAddr, local: SocketAddr, is_tls: bool) -> Self {
+        // An IPv4 client of a socket for both families is an IPv4 client.
+        let ip = peer.ip().to_canonical();
+        Self {
+            peer: SocketAddr::new(ip, peer.port()),
+            local,
+            is_tls,
+            peer_ip: ip.to_string().into(),
+            local_port: local.port().to_string().into(),
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
 }

@@ -44,6 +44,8 @@ pub struct Request {
     pub body: Body,
     target: Span,
     path_len: usize,
+    original: Span,
+    original_path_len: usize,
 }
 
 impl Request {
@@ -56,14 +58,27 @@ impl Request {
             body: Body::empty(),
             target: Span::default(),
             path_len: 0,
+            original: Span::default(),
+            original_path_len: 0,
         };
         request.set_target(target)?;
+        (request.original, request.original_path_len) = (request.target, request.path_len);
         Ok(request)
     }
 
     pub(crate) fn from_parts(method: Method, version: Version, headers: Headers, target: Span) -> Self {
         let path_len = path_len(headers.text(target));
-        Self { method, version, headers, body: Body::empty(), target, path_len }
+        let body = Body::empty();
+        Self {
+            method,
+            version,
+            headers,
+            body,
+            target,
+            path_len,
+            original: target,
+            original_path_len: path_len,
+        }
     }
 
     /// The target in origin form: path and query, as sent.
@@ -74,6 +89,21 @@ impl Request {
     /// The path, as sent: nothing decoded, nothing resolved.
     pub fn path(&self) -> &str {
         self.headers.text(self.target.head(self.path_len))
+    }
+
+    /// Path and query as the client sent them, whatever became of the target since.
+    pub fn original_target(&self) -> &str {
+        self.headers.text(self.original)
+    }
+
+    /// The path as the client sent it.
+    pub fn original_path(&self) -> &str {
+        self.headers.text(self.original.head(self.original_path_len))
+    }
+
+    /// The query as the client sent it, without its `?`.
+    pub fn original_query(&self) -> Option<&str> {
+        self.original_target().get(self.original_path_len + 1..)
     }
 
     /// The query, as sent, without its `?`.

@@ -1,46 +1,86 @@
 //! What is known of a request besides the request itself.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::Method;
-use lockgate_http::{ConnectionInfo, Version};
+use lockgate_http::{ConnectionInfo, Request};
+use smallvec::SmallVec;
+use tokio::time::Instant;
 
 /// What is known of a request besides the request itself: what plugins share, variables read and logs write.
+///
+/// What the client sent stays with the request: [`Request::original_target`] is never rewritten.
 #[derive(Debug)]
 pub struct RequestContext {
     /// The connection it came on.
-    pub connection: ConnectionInfo,
+    pub connection: Rc<ConnectionInfo>,
     /// The method, as it came.
     pub method: Method,
-    /// The version it came in.
-    pub version: Version,
-    /// Path and query, as they came.
-    pub target: Box<str>,
-    /// The path as rules match on it: percent-decoded, dot segments resolved, slashes merged (nginx's `$uri`).
-    pub path: Box<str>,
-    /// The id of the matched route; empty before one was found.
-    pub route_id: Box<str>,
-    /// What followed the `*` of the matched uri, in the client's own encoding, dot segments resolved and
-    /// slashes merged; `None` when it was matched whole.
-    pub path_tail: Option<Box<str>>,
-    /// What the upstream, or a function, did with it.
+    /// When its head was whole.
+    pub started: Instant,
+    /// The path as rules match on it (percent-decoded, dot segments resolved, slashes merged: nginx's `$uri`),
+    /// where it differs from the path that was sent. Read it with [`RequestContext::path`].
+    pub normal_path: Option<Box<str>>,
+    /// How much of that path the matched rule consumed before its `*`; `None` when it matched the whole path.
+    pub matched_prefix: Option<usize>,
+    /// `:name` parameters of the matched rule, in order.
+    pub params: Vec<(Box<str>, Box<str>)>,
+    /// The node or function that was asked last, when one was.
     pub upstream: UpstreamTrace,
     /// The status of the answer; 0 before there is one.
     pub status: u16,
     /// Bytes of the answer's body that were sent.
     pub body_bytes_sent: u64,
-    /// From the first byte of the request to the last byte of the answer.
+    /// From `started` to the last byte of the answer; zero before that.
     pub duration: Duration,
+    route_id: SmallVec<[u8; 24]>,
 }
 
-/// What the upstream did, for logs.
+/// What the upstream did, for logs and variables.
 #[derive(Debug, Default)]
 pub struct UpstreamTrace {
-    /// The node that was asked last.
+    /// The address that was asked last.
     pub address: Option<SocketAddr>,
     /// The status it gave; 0 when it gave none.
     pub status: u16,
     /// From the first try to the head of its answer.
     pub duration: Option<Duration>,
+    /// `scheme://host` and the path it was asked for, where they differ from what the client sent.
+    pub target: Option<Box<str>>,
+}
+
+impl RequestContext {
+    /// For a request that has just arrived.
+    pub fn new(connection: Rc<ConnectionInfo>, method: Method) -> Self {
+        Self {
+            connection,
+            method,
+            started: Instant::now(),
+            normal_path: None,
+            matched_prefix: None,
+            params: Vec::new(),
+            upstream: UpstreamTrace::default(),
+            status: 0,
+            body_bytes_sent: 0,
+            duration: Duration::ZERO,
+            route_id: SmallVec::new(),
+        }
+    }
+
+    /// The path as rules match on it.
+    pub fn path<'a>(&'a self, request: &'a Request) -> &'a str {
+        self.normal_path.as_deref().unwrap_or_else(|| request.original_path())
+    }
+
+    /// The id of the matched route; empty before one was found.
+    pub fn route_id(&self) -> &str {
+        std::str::from_utf8(&self.route_id).unwrap_or_default()
+    }
+
+    /// Says which route was matched.
+    pub fn set_route_id(&mut self, id: &str) {
+        self.route_id = SmallVec::from_slice(id.as_bytes());
+    }
 }

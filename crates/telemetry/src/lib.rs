@@ -1,1 +1,4 @@
-//! placeholder
+//! What is counted, timed and written down.
+
+pub mod access_log;
+pub mod clock;

@@ -1,0 +1,141 @@
+//! Sends a request to a peer and gets a response, on a connection of this worker's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::body::Body;
+use crate::buffer::WriteBuffer;
+use crate::error::ClientError;
+use crate::h1::client::{Exchange, Failure, Link};
+use crate::h1::send::Sender;
+use crate::h1::write;
+use crate::message::{Request, Response};
+use crate::peer::{Address, Peer};
+use crate::pool;
+use crate::stream::Stream;
+
+/// How long each wait of an exchange may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, its TLS handshake included.
+    pub connect: Duration,
+    /// Each silence while the request is sent.
+    pub send: Duration,
+    /// Until the head of the response, and then each silence in its body.
+    pub read: Duration,
+}
+
+impl Default for Timeouts {
+    /// 60 s each, as APISIX has it.
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self { connect: minute, send: minute, read: minute }
+    }
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub struct SendFailure {
+    /// Why.
+    pub error: ClientError,
+    /// The address that was asked, when there was a connection.
+    pub remote: Option<SocketAddr>,
+}
+
+/// A response, and who gave it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response; its body still comes from the connection.
+    pub response: Response,
+    /// The address that gave it.
+    pub remote: SocketAddr,
+}
+
+/// Sends `request` to `peer`; its body is taken out of it, the rest stays for another try.
+///
+/// A kept connection that closed before a byte of the answer is replaced by a fresh one, once, when the
+/// request is still whole in hand: the peer had closed it while the request was on its way (RFC 9112 §9.3.1).
+pub async fn send(peer: &Arc<Peer>, request: &mut Request, timeouts: &Timeouts) -> Result<Answer, SendFailure> {
+    let framing = write::request_framing(request);
+    let mut out = WriteBuffer::new();
+    let keep_alive = peer.keep_alive.connections > 0;
+    write::request(out.bytes(), request, framing, keep_alive);
+    let copy = request.body.duplicate();
+    let mut sender = Sender::new(out, std::mem::take(&mut request.body), framing);
+    let is_head = request.method == Method::HEAD;
+    if let Some(link) = pool::take(peer) {
+        let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
+        let remote = exchange.remote();
+        match exchange.response().await {
+            Ok(response) => return Ok(Answer { response, remote }),
+            Err(Failure { replay: Some(replay), .. }) => {
+                sender = replay;
+                sender.rewind();
+            }
+            Err(Failure { error: ClientError::Closed { untouched: true, .. }, .. }) if copy.is_some() => {
+                let mut out = WriteBuffer::new();
+                write::request(out.bytes(), request, framing, keep_alive);
+                sender = Sender::new(out, copy.unwrap_or_default(), framing);
+            }
+            Err(Failure { error, .. }) => return Err(SendFailure { error, remote: Some(remote) }),
+        }
+    }
+    let link = match connect(peer, timeouts.connect).await {
+        Ok(link) => link,
+        Err(error) => {
+            // Nothing was sent: the body goes back for the next try.
+            request.body = if sender.is_untouched() { sender.into_body() } else { Body::empty() };
+            return Err(SendFailure { error, remote: None });
+        }
+    };
+    let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
+    let remote = exchange.remote();
+    match exchange.response().await {
+        Ok(response) => Ok(Answer { response, remote }),
+        Err(Failure { error, .. }) => Err(SendFailure { error, remote: Some(remote) }),
+    }
+}
+
+async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Link>, ClientError> {
+    let timed_out = || ClientError::ConnectTimeout { peer: peer.label().to_owned() };
+    timeout(within, connect_any(peer)).await.map_err(|_| timed_out())?
+}
+
+async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {
+    let name = match &peer.address {
+        Address::Fixed(address) => return connect_to(peer, *address).await,
+        Address::Named(name) => name,
+    };
+    let resolve = |reason| ClientError::Resolve { host: name.host().to_owned(), reason };
+    let addresses = name.addresses().await.map_err(resolve)?;
+    let mut last = resolve("it has no addresses".to_owned());
+    for address in addresses {
+        match connect_to(peer, address).await {
+            Ok(link) => return Ok(link),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Link>, ClientError> {
+    let failed = |source| ClientError::Connect { peer: peer.label().to_owned(), source };
+    let stream = TcpStream::connect(address).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    let stream = match &peer.tls {
+        None => Stream::Tcp(stream),
+        Some(tls) => {
+            let failed = |source| ClientError::Tls { peer: peer.label().to_owned(), source };
+            let connector = TlsConnector::from(tls.config.clone());
+            let stream = connector.connect(tls.name.clone(), stream).await.map_err(failed)?;
+            Stream::Client(Box::new(stream))
+        }
+    };
+    Ok(Link::new(stream, peer.clone(), address))
+}

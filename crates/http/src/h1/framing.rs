@@ -1,0 +1,268 @@
+//! Where a body ends (RFC 9112 §6, §7): by length, by chunks, by the end of the connection.
+
+use crate::headers::{Headers, is_value};
+use crate::name::{Id, id_of, is_token_byte};
+
+/// How the end of a body is told.
+#[derive(Debug, Default)]
+pub(crate) enum Framing {
+    /// There is no more of it.
+    #[default]
+    Done,
+    /// So many bytes are still to come.
+    Length(u64),
+    /// Chunks, then perhaps trailers.
+    Chunked(Box<Chunked>),
+    /// It ends with the connection: responses only.
+    UntilClose,
+}
+
+/// What the bytes in hand are: framing to be skipped, then data.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Bytes of framing to skip.
+    pub(crate) skip: usize,
+    /// Bytes of data that follow them.
+    pub(crate) data: usize,
+}
+
+/// Bytes of chunk extensions, and of trailers, that a whole body may have.
+const MAX_OVERHEAD: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Chunked {
+    state: State,
+    overhead: usize,
+    line: Vec<u8>,
+    trailers: Option<Headers>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Size { value: u64, has_digit: bool },
+    Extension { value: u64 },
+    SizeLf { value: u64 },
+    Data { left: u64 },
+    DataCr,
+    DataLf,
+    Trailer,
+    TrailerLf,
+    End,
+}
+
+impl Framing {
+    pub(crate) fn chunked() -> Self {
+        Self::Chunked(Box::new(Chunked {
+            state: State::Size { value: 0, has_digit: false },
+            overhead: 0,
+            line: Vec::new(),
+            trailers: None,
+        }))
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Self::Done | Self::Length(0) => true,
+            Self::Chunked(chunked) => chunked.state == State::End,
+            _ => false,
+        }
+    }
+
+    /// Bytes still to come, where the framing says so.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Done => Some(0),
+            Self::Length(left) => Some(*left),
+            Self::Chunked(chunked) if chunked.state == State::End => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Reads the framing at the front of `input`.
+    pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
+        match self {
+            Self::Done => Ok(Step { skip: 0, data: 0 }),
+            Self::Length(left) => Ok(Step { skip: 0, data: at_most(*left, input.len()) }),
+            Self::UntilClose => Ok(Step { skip: 0, data: input.len() }),
+            Self::Chunked(chunked) => chunked.step(input),
+        }
+    }
+
+    /// Says that `count` bytes of data were used.
+    pub(crate) fn consume(&mut self, count: usize) {
+        match self {
+            Self::Length(left) => *left = left.saturating_sub(count as u64),
+            Self::Chunked(chunked) => chunked.consume(count),
+            Self::Done | Self::UntilClose => {}
+        }
+    }
+
+    /// The trailer fields, once.
+    pub(crate) fn trailers(&mut self) -> Option<Headers> {
+        match self {
+            Self::Chunked(chunked) => chunked.trailers.take(),
+            _ => None,
+        }
+    }
+}
+
+fn at_most(left: u64, have: usize) -> usize {
+    usize::try_from(left).map_or(have, |left| left.min(have))
+}
+
+impl Chunked {
+    fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
+        for (at, &byte) in input.iter().enumerate() {
+            if let State::Data { left } = self.state {
+                return Ok(Step { skip: at, data: at_most(left, input.len() - at) });
+            }
+            if self.state == State::End {
+                return Ok(Step { skip: at, data: 0 });
+            }
+            self.state = self.next(byte)?;
+        }
+        Ok(Step { skip: input.len(), data: 0 })
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let State::Data { left } = &mut self.state {
+            *left = left.saturating_sub(count as u64);
+            if *left == 0 {
+                self.state = State::DataCr;
+            }
+        }
+    }
+
+    /// The chunk grammar of RFC 9112 §7.1, with CRLF and nothing else as a line end.
+    fn next(&mut self, byte: u8) -> Result<State, &'static str> {
+        Ok(match (self.state, byte) {
+            (State::Size { value, has_digit: true }, b'\r') | (State::Extension { value }, b'\r') => {
+                State::SizeLf { value }
+            }
+            (State::Size { value, has_digit: true }, b';') => State::Extension { value },
+            (State::Size { value, .. }, digit) => {
+                let digit = char::from(digit).to_digit(16).ok_or("chunk size is not hexadecimal")?;
+                if value >> 56 != 0 {
+                    return Err("chunk size is too large");
+                }
+                State::Size { value: value << 4 | u64::from(digit), has_digit: true }
+            }
+            (State::Extension { value }, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
+                self.count_overhead()?;
+                State::Extension { value }
+            }
+            (State::SizeLf { value: 0 }, b'\n') => State::Trailer,
+            (State::SizeLf { value }, b'\n') => State::Data { left: value },
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => State::Size { value: 0, has_digit: false },
+            (State::Trailer, b'\r') => State::TrailerLf,
+            (State::Trailer, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
+                self.count_overhead()?;
+                self.line.push(byte);
+                State::Trailer
+            }
+            (State::TrailerLf, b'\n') if self.line.is_empty() => State::End,
+            (State::TrailerLf, b'\n') => {
+                self.end_trailer()?;
+                State::Trailer
+            }
+            _ => return Err("chunk is malformed"),
+        })
+    }
+
+    fn count_overhead(&mut self) -> Result<(), &'static str> {
+        self.overhead += 1;
+        match self.overhead > MAX_OVERHEAD {
+            true => Err("chunk extensions or trailers are too long"),
+            false => Ok(()),
+        }
+    }
+
+    fn end_trailer(&mut self) -> Result<(), &'static str> {
+        let line = std::mem::take(&mut self.line);
+        let colon = memchr::memchr(b':', &line).ok_or("trailer has no colon")?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) || !is_value(value) {
+            return Err("trailer is malformed");
+        }
+        let name = std::str::from_utf8(name).map_err(|_| "trailer is malformed")?;
+        if may_be_trailer(id_of(name)) {
+            let trailers = self.trailers.get_or_insert_with(Headers::new);
+            trailers.append(name, value).map_err(|_| "trailer is malformed")?;
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9110 §6.5.1: fields that frame, route or authenticate a message, or say what its content is, have no
+/// meaning in a trailer; passing them on could give them one.
+pub(crate) fn may_be_trailer(id: Id) -> bool {
+    matches!(id, Id::Other | Id::Date | Id::Server | Id::Via)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `wire`, delivered `piece` bytes at a time.
+    fn decode(wire: &[u8], piece: usize) -> Result<(Vec<u8>, bool, usize), &'static str> {
+        let mut framing = Framing::chunked();
+        let (mut body, mut input, mut used) = (Vec::new(), Vec::new(), 0);
+        for bytes in wire.chunks(piece) {
+            input.extend_from_slice(bytes);
+            loop {
+                let step = framing.step(&input)?;
+                body.extend_from_slice(&input[step.skip..step.skip + step.data]);
+                framing.consume(step.data);
+                input.drain(..step.skip + step.data);
+                used += step.skip + step.data;
+                if step.skip + step.data == 0 || framing.is_done() {
+                    break;
+                }
+            }
+        }
+        Ok((body, framing.is_done(), used))
+    }
+
+    #[test]
+    fn chunks_are_joined_however_they_are_delivered() {
+        let wire = b"4\r\nWiki\r\n6;a=b\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\n\r\nGET";
+        for piece in 1..=wire.len() {
+            let (body, is_done, used) = decode(wire, piece).unwrap();
+            assert_eq!(body, b"Wikipedia in \r\n\r\nchunks.");
+            assert!(is_done);
+            assert_eq!(used, wire.len() - 3, "what follows the body is not touched");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_grammar_is_refused() {
+        for wire in [
+            "x\r\n", "\r\n", ";a\r\n", "3 \r\nabc\r\n", "3\nabc\r\n", "3\r\nabcXX", "3\r\nabc\n0\r\n\r\n", "+3\r\nabc\r\n",
+            "0x3\r\nabc\r\n", "-1\r\n", "11112222333344445\r\n", "3;\0\r\nabc\r\n", "3;a\nb\r\nabc\r\n", "0\r\nbad\r\n\r\n",
+            "0\r\na b: c\r\n\r\n", "0\r\na: b\nc: d\r\n\r\n", "0\r\n: x\r\n\r\n",
+        ] {
+            for piece in 1..=wire.len() {
+                assert!(decode(wire.as_bytes(), piece).is_err(), "{wire:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn trailers_are_kept_but_not_those_that_frame_or_route() {
+        let mut framing = Framing::chunked();
+        let wire = b"0\r\nX-Sum: 1\r\nContent-Length: 5\r\nHost: h\r\nx-sum:2 \r\n\r\n";
+        assert_eq!(framing.step(wire).unwrap().skip, wire.len());
+        let trailers = framing.trailers().unwrap();
+        let all: Vec<_> = trailers.iter().map(|(_, name, value)| (name, value)).collect();
+        assert_eq!(all, [("X-Sum", &b"1"[..]), ("x-sum", &b"2"[..])]);
+    }
+
+    #[test]
+    fn extensions_and_trailers_have_an_end() {
+        let long = format!("1;{}\r\n", "x".repeat(MAX_OVERHEAD + 1));
+        assert!(decode(long.as_bytes(), 999).is_err());
+        let long = format!("0\r\na: {}\r\n", "x".repeat(MAX_OVERHEAD));
+        assert!(decode(long.as_bytes(), 999).is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! HTTP/1.1, both sides.
+
+pub(crate) mod client;
+mod framing;
+pub(crate) mod parse;
+mod reader;
+pub(crate) mod send;
+pub(crate) mod server;
+pub(crate) mod write;
+
+pub(crate) use client::ResponseBody;
+pub(crate) use server::RequestBody;

@@ -1,0 +1,164 @@
+//! A head and its body on their way out: as few writes as there can be, and no copy of a large piece.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use super::write::{BodyFraming, chunk_head, last_chunk};
+use crate::body::Body;
+use crate::buffer::WriteBuffer;
+use crate::error::BodyError;
+
+/// What is written to. It bounds its own waits.
+pub(crate) trait Wire {
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Why a message could not be sent.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// Its body could not be read.
+    Body(BodyError),
+    /// It could not be written.
+    Io(io::Error),
+}
+
+impl From<io::Error> for SendError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Pieces up to this size are copied behind the head, so that both leave in one write.
+const COPIED: usize = 16 * 1024;
+/// How much is gathered before it is written.
+const GATHERED: usize = 32 * 1024;
+
+/// A message on its way out.
+pub(crate) struct Sender {
+    out: WriteBuffer,
+    body: Body,
+    is_chunked: bool,
+    /// Bytes at the front of the body's data that follow `out`, uncopied.
+    direct: usize,
+    has_ended: bool,
+    has_written: bool,
+    is_whole_in_out: bool,
+    body_bytes: u64,
+}
+
+impl Sender {
+    /// Begins to send; `out` holds the head.
+    pub(crate) fn new(out: WriteBuffer, body: Body, framing: BodyFraming) -> Self {
+        let has_ended = framing == BodyFraming::None;
+        Self {
+            out,
+            body,
+            is_chunked: framing == BodyFraming::Chunked,
+            direct: 0,
+            has_ended,
+            has_written: false,
+            is_whole_in_out: has_ended,
+            body_bytes: 0,
+        }
+    }
+
+    /// Bytes of body that were taken to be written.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// Whether all of the message is still in hand, so that it can be sent once more.
+    pub(crate) fn is_replayable(&self) -> bool {
+        self.is_whole_in_out
+    }
+
+    /// Whether nothing of the body was taken yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.has_written && self.body_bytes == 0
+    }
+
+    /// Begins from the start again.
+    pub(crate) fn rewind(&mut self) {
+        self.out.rewind();
+    }
+
+    /// The body, to be dropped or drained.
+    pub(crate) fn into_body(self) -> Body {
+        self.body
+    }
+
+    /// Sends on; ready when the last byte is out.
+    pub(crate) fn poll_send(
+        &mut self,
+        wire: &mut impl Wire,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        loop {
+            self.gather(cx).map_err(SendError::Body)?;
+            if self.out.is_empty() && self.direct == 0 {
+                ready!(wire.poll_flush(cx))?;
+                return if self.has_ended { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            let parts = [IoSlice::new(self.out.data()), IoSlice::new(&self.body.data()[..self.direct])];
+            let parts = if self.direct == 0 { &parts[..1] } else { &parts[..] };
+            self.has_written = true;
+            match ready!(wire.poll_write(cx, parts))? {
+                0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
+                count => self.advance(count),
+            }
+        }
+    }
+
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        while !self.has_ended && self.direct == 0 && self.out.len() < GATHERED {
+            match self.body.poll_ready(cx)? {
+                Poll::Pending => break,
+                Poll::Ready(true) => self.take(),
+                Poll::Ready(false) => self.end(),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) {
+        let data = self.body.data();
+        let len = data.len();
+        self.body_bytes += len as u64;
+        let out = self.out.bytes();
+        if self.is_chunked {
+            chunk_head(out, len);
+        }
+        if len > COPIED {
+            self.direct = len;
+            return;
+        }
+        out.extend_from_slice(data);
+        if self.is_chunked {
+            out.extend_from_slice(b"\r\n");
+        }
+        self.body.consume(len);
+    }
+
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.is_whole_in_out = !self.has_written;
+        if self.is_chunked {
+            let trailers = self.body.trailers();
+            last_chunk(self.out.bytes(), trailers.as_ref());
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        let of_out = count.min(self.out.len());
+        self.out.advance(of_out);
+        let of_data = count - of_out;
+        if of_data > 0 {
+            self.body.consume(of_data);
+            self.direct -= of_data;
+            if self.direct == 0 && self.is_chunked {
+                self.out.bytes().extend_from_slice(b"\r\n");
+            }
+        }
+    }
+}

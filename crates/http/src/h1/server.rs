@@ -1,0 +1,425 @@
+//! The server's side of an HTTP/1.1 connection: one request after the other, each answered before the next.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::io::AsyncWrite;
+
+use super::parse::{self, Refusal, RequestHead};
+use super::reader::BodyReader;
+use super::send::{Sender, Wire};
+use super::write::{self, BodyFraming, Signature};
+use crate::ConnectionInfo;
+use crate::body::Body;
+use crate::buffer::{ReadBuffer, WriteBuffer};
+use crate::error::{BodyError, BodyErrorKind, Fault};
+use crate::headers::Headers;
+use crate::message::{Response, Version};
+use crate::server::{Finish, ServerSettings, Service};
+use crate::stream::Stream;
+use crate::timer::{self, Timer};
+
+/// How much of an unread request body is read for the sake of the connection, after the answer is out.
+const DRAINED: u64 = 256 * 1024;
+/// How long that, and a closing client, may take.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A client's connection; shared with the body of the request that is under way.
+pub(crate) struct Connection {
+    stream: Stream,
+    buffer: ReadBuffer,
+    reader: BodyReader,
+    read_timer: Timer,
+    write_timer: Timer,
+    is_write_armed: bool,
+    send_timeout: Duration,
+    /// What is left to be written of `100 Continue`, before the body is read.
+    interim: &'static [u8],
+}
+
+type Shared = Rc<RefCell<Connection>>;
+
+impl Connection {
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            buffer: ReadBuffer::default(),
+            reader: BodyReader::default(),
+            read_timer: Timer::new(),
+            write_timer: Timer::new(),
+            is_write_armed: false,
+            send_timeout: LINGER,
+            interim: b"",
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Stream, ReadBuffer) {
+        (self.stream, self.buffer)
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        self.buffer.data()
+    }
+
+    /// Reads once; `false` when there is nothing more to come, or nothing came in time.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        match self.buffer.poll_fill_more(&mut self.stream, cx) {
+            Poll::Ready(result) => Poll::Ready(result.is_ok_and(|count| count > 0)),
+            Poll::Pending => self.read_timer.poll(cx).map(|()| false),
+        }
+    }
+}
+
+impl Wire for &RefCell<Connection> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let mut this = self.borrow_mut();
+        let stream = Pin::new(&mut this.stream);
+        let written = match parts {
+            [one] => stream.poll_write(cx, one),
+            several => stream.poll_write_vectored(cx, several),
+        };
+        if written.is_pending() {
+            if !std::mem::replace(&mut this.is_write_armed, true) {
+                this.write_timer.arm(this.send_timeout);
+            }
+            ready!(this.write_timer.poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        this.is_write_armed = false;
+        written
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.borrow_mut().stream).poll_flush(cx)
+    }
+}
+
+/// Waits for the first byte of a request, holding no buffer; `false` when none comes.
+pub(crate) async fn wait_for_request(shared: &RefCell<Connection>, idle: Duration) -> bool {
+    shared.borrow().read_timer.arm_idle(idle);
+    std::future::poll_fn(|cx| {
+        let mut this = shared.borrow_mut();
+        if !this.buffer.is_empty() {
+            return Poll::Ready(true);
+        }
+        this.poll_read(cx)
+    })
+    .await
+}
+
+/// Reads on, within `timeout`; `false` when there is nothing more.
+pub(crate) async fn read_more(shared: &RefCell<Connection>, timeout: Duration) -> bool {
+    shared.borrow().read_timer.arm(timeout);
+    std::future::poll_fn(|cx| shared.borrow_mut().poll_read(cx)).await
+}
+
+/// Serves requests until the connection ends.
+pub(crate) async fn serve<S: Service>(
+    shared: Shared,
+    connection: Rc<ConnectionInfo>,
+    service: Rc<S>,
+    settings: Rc<ServerSettings>,
+) {
+    shared.borrow_mut().send_timeout = settings.send_timeout;
+    loop {
+        // The exchange is boxed so that an idle connection is a small future.
+        let exchange = Exchange { shared: &shared, connection: &connection, service: &service, settings: &settings };
+        if !Box::pin(exchange.run()).await {
+            return;
+        }
+        if !wait_for_request(&shared, settings.idle_timeout).await {
+            return;
+        }
+    }
+}
+
+/// One burst of requests: as long as there are bytes in the buffer.
+struct Exchange<'a, S: Service> {
+    shared: &'a Shared,
+    connection: &'a Rc<ConnectionInfo>,
+    service: &'a Rc<S>,
+    settings: &'a ServerSettings,
+}
+
+impl<S: Service> Exchange<'_, S> {
+    /// Answers what there is; `false` when the connection is over.
+    async fn run(&self) -> bool {
+        loop {
+            let keep = match self.read_head().await {
+                Ok(Some(head)) => self.answer(head).await,
+                Ok(None) => false,
+                Err(refusal) => {
+                    self.refuse(refusal).await;
+                    false
+                }
+            };
+            if !keep {
+                return false;
+            }
+            let mut this = self.shared.borrow_mut();
+            if this.buffer.is_empty() {
+                this.buffer.reset();
+                return true;
+            }
+        }
+    }
+
+    /// The next head; `None` when the client went away or took too long.
+    async fn read_head(&self) -> Result<Option<RequestHead>, Refusal> {
+        let mut is_armed = false;
+        std::future::poll_fn(|cx| {
+            let mut this = self.shared.borrow_mut();
+            loop {
+                if let Some(head) = parse::request(this.buffer.data())? {
+                    this.buffer.consume(head.len);
+                    return Poll::Ready(Ok(Some(head)));
+                }
+                if this.buffer.len() >= self.settings.max_head || this.buffer.is_full() {
+                    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                    return Poll::Ready(Err(Refusal::new(status, "request head is too large")));
+                }
+                if !std::mem::replace(&mut is_armed, true) {
+                    this.read_timer.arm(self.settings.head_timeout);
+                }
+                if !ready!(this.poll_read(cx)) {
+                    return Poll::Ready(Ok(None));
+                }
+            }
+        })
+        .await
+    }
+
+    async fn refuse(&self, refusal: Refusal) {
+        let (response, log) = self.service.refuse(self.connection, refusal.status, refusal.reason);
+        let mut finish = Finish::new(self.service, log, refusal.status);
+        self.respond(response, &Method::GET, Version::Http11, false, &mut finish).await;
+        drop(finish);
+        self.linger().await;
+    }
+
+    /// Has a request answered; `false` when the connection is over.
+    async fn answer(&self, head: RequestHead) -> bool {
+        let RequestHead { mut request, framing, keep_alive, expects_continue, .. } = head;
+        if framing.length().is_some_and(|length| length > self.settings.max_body) {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            self.refuse(Refusal::new(status, "request body is too large")).await;
+            return false;
+        }
+        if !framing.is_done() {
+            let mut this = self.shared.borrow_mut();
+            this.reader = BodyReader::new(framing);
+            this.interim = if expects_continue { b"HTTP/1.1 100 Continue\r\n\r\n" } else { b"" };
+            request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
+        }
+        let (method, version) = (request.method.clone(), request.version);
+        let (response, log) = self.service.call(self.connection, request).await;
+        let mut finish = Finish::new(self.service, log, response.status);
+        let keep_alive = keep_alive && !timer::is_draining();
+        let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
+        let is_complete = finish.outcome.is_complete;
+        drop(finish);
+        if !is_complete {
+            return false;
+        }
+        let goes_on = is_kept && self.drain_body().await;
+        if !goes_on {
+            self.linger().await;
+        }
+        goes_on
+    }
+
+    /// Writes an answer; `true` when the connection can go on as far as the answer is concerned.
+    async fn respond(
+        &self,
+        mut response: Response,
+        method: &Method,
+        version: Version,
+        keep_alive: bool,
+        finish: &mut Finish<S>,
+    ) -> bool {
+        let body = std::mem::take(&mut response.body);
+        let (framing, has_body) = response_framing(&response, &body, method, version);
+        // A client that still waits for "100 Continue" may not send its body at all any more, or may.
+        let is_unasked = !self.shared.borrow().interim.is_empty();
+        let keep_alive = keep_alive && framing != BodyFraming::UntilClose && !is_unasked;
+        self.shared.borrow_mut().interim = b"";
+        let mut out = WriteBuffer::new();
+        let connection = match version {
+            Version::Http10 if keep_alive => Some("keep-alive"),
+            _ if keep_alive => None,
+            _ => Some("close"),
+        };
+        let signature = Signature { server: self.settings.server.as_deref(), connection };
+        write::response(out.bytes(), &response, framing, &signature);
+        drop(response);
+        let framing = if has_body { framing } else { BodyFraming::None };
+        let body = if has_body { body } else { Body::empty() };
+        let mut sender = Sender::new(out, body, framing);
+        let mut wire = &**self.shared;
+        let sent = std::future::poll_fn(|cx| sender.poll_send(&mut wire, cx)).await;
+        finish.outcome.body_bytes = sender.body_bytes();
+        finish.outcome.is_complete = sent.is_ok();
+        drop(sender.into_body());
+        keep_alive && sent.is_ok()
+    }
+
+    /// Reads what is left of the request's body, within bounds; `false` when it is not worth it.
+    async fn drain_body(&self) -> bool {
+        let left = {
+            let this = self.shared.borrow();
+            if this.reader.is_done() {
+                return true;
+            }
+            this.read_timer.arm(LINGER);
+            this.reader.length()
+        };
+        if left.is_some_and(|left| left > DRAINED) {
+            return false;
+        }
+        let mut budget = DRAINED;
+        std::future::poll_fn(|cx| {
+            let this = &mut *self.shared.borrow_mut();
+            loop {
+                match this.reader.look(&mut this.buffer) {
+                    Ok(Some(false)) => return Poll::Ready(true),
+                    Ok(Some(true)) => {
+                        let count = this.reader.available();
+                        this.reader.consume(&mut this.buffer, count);
+                        budget = budget.saturating_sub(count as u64);
+                    }
+                    Ok(None) if budget > 0 => {
+                        if !ready!(this.poll_read(cx)) {
+                            return Poll::Ready(false);
+                        }
+                    }
+                    Ok(None) | Err(_) => return Poll::Ready(false),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Closes so that the client sees the answer: a socket closed over unread bytes is reset, and a reset takes
+    /// what was sent away again (RFC 9112 §9.6).
+    async fn linger(&self) {
+        let shut = std::future::poll_fn(|cx| Pin::new(&mut self.shared.borrow_mut().stream).poll_shutdown(cx));
+        if shut.await.is_err() {
+            return;
+        }
+        self.shared.borrow().read_timer.arm(LINGER);
+        let mut budget = 4 * DRAINED;
+        std::future::poll_fn(|cx| {
+            let mut this = self.shared.borrow_mut();
+            while budget > 0 {
+                let count = this.buffer.len();
+                this.buffer.consume(count);
+                if !ready!(this.poll_read(cx)) {
+                    break;
+                }
+                budget = budget.saturating_sub(this.buffer.len() as u64);
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// How an answer's body is framed, and whether it goes out at all (RFC 9110 §6.4.1).
+fn response_framing(response: &Response, body: &Body, method: &Method, version: Version) -> (BodyFraming, bool) {
+    let status = response.status;
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        return (BodyFraming::None, false);
+    }
+    if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
+        let length = response.declared_length.or_else(|| body.length().filter(|_| !body.is_empty()));
+        return (length.map_or(BodyFraming::None, BodyFraming::Length), false);
+    }
+    match body.length() {
+        Some(length) => (BodyFraming::Length(length), true),
+        None if version == Version::Http10 => (BodyFraming::UntilClose, true),
+        None => (BodyFraming::Chunked, true),
+    }
+}
+
+/// The body of a request. It holds the connection's read buffer while it lives.
+pub(crate) struct RequestBody {
+    shared: Shared,
+    buffer: ReadBuffer,
+    reader: BodyReader,
+    timeout: Duration,
+    is_armed: bool,
+    /// Bytes it may still have.
+    budget: u64,
+}
+
+impl RequestBody {
+    fn lend(this: &mut Connection, shared: &Shared, settings: &ServerSettings) -> Self {
+        Self {
+            shared: shared.clone(),
+            buffer: std::mem::take(&mut this.buffer),
+            reader: std::mem::take(&mut this.reader),
+            timeout: settings.body_timeout,
+            is_armed: false,
+            budget: settings.max_body,
+        }
+    }
+
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        self.poll_data(cx).map_err(|kind| BodyError::new(Fault::Client, kind))
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyErrorKind>> {
+        loop {
+            if let Some(has_data) = self.reader.look(&mut self.buffer)? {
+                if self.reader.available() as u64 > self.budget {
+                    return Poll::Ready(Err(BodyErrorKind::TooLarge));
+                }
+                return Poll::Ready(Ok(has_data));
+            }
+            let this = &mut *self.shared.borrow_mut();
+            while !this.interim.is_empty() {
+                let count = ready!(Pin::new(&mut this.stream).poll_write(cx, this.interim))?;
+                this.interim = &this.interim[count..];
+            }
+            let Poll::Ready(read) = self.reader.poll_read(&mut self.buffer, &mut this.stream, cx) else {
+                if !std::mem::replace(&mut self.is_armed, true) {
+                    this.read_timer.arm(self.timeout);
+                }
+                ready!(this.read_timer.poll(cx));
+                return Poll::Ready(Err(BodyErrorKind::Timeout));
+            };
+            self.is_armed = false;
+            read?;
+        }
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.buffer.data()[..self.reader.available()]
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.budget = self.budget.saturating_sub(count as u64);
+        self.reader.consume(&mut self.buffer, count);
+    }
+
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.reader.length()
+    }
+
+    pub(crate) fn trailers(&mut self) -> Option<Headers> {
+        self.reader.trailers()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let mut this = self.shared.borrow_mut();
+        this.buffer = std::mem::take(&mut self.buffer);
+        this.reader = std::mem::take(&mut self.reader);
+    }
+}

@@ -1,0 +1,184 @@
+//! Heads of messages, as they go out: framing and connection headers are the engine's own.
+
+use http::{Method, StatusCode};
+
+use crate::headers::Headers;
+use crate::message::{Request, Response};
+use crate::name::Id;
+
+/// How the body that follows a head is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFraming {
+    /// No body, and nothing said of one.
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// The end of the connection ends it.
+    UntilClose,
+}
+
+pub(crate) fn request(out: &mut Vec<u8>, request: &Request, framing: BodyFraming, keep_alive: bool) {
+    out.extend_from_slice(request.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(request.target().as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    fields(out, &request.headers, false);
+    body(out, framing);
+    if !keep_alive {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How a request's body goes out. A method that expects a body says 0 where there is none (RFC 9110 §8.6).
+pub(crate) fn request_framing(request: &Request) -> BodyFraming {
+    let expects_body = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
+    match request.body.length() {
+        Some(0) if expects_body => BodyFraming::Length(0),
+        Some(0) => BodyFraming::None,
+        Some(length) => BodyFraming::Length(length),
+        None => BodyFraming::Chunked,
+    }
+}
+
+/// What this side says of itself in a response.
+pub(crate) struct Signature<'a> {
+    /// The value of `Server`, which replaces whatever the response has.
+    pub(crate) server: Option<&'a str>,
+    /// `Connection: …`, where the client needs to be told.
+    pub(crate) connection: Option<&'static str>,
+}
+
+pub(crate) fn response(
+    out: &mut Vec<u8>,
+    response: &Response,
+    framing: BodyFraming,
+    signature: &Signature<'_>,
+) {
+    status_line(out, response.status);
+    fields(out, &response.headers, signature.server.is_some());
+    if !response.headers.contains(crate::name::DATE) {
+        out.extend_from_slice(b"Date: ");
+        lockgate_telemetry::clock::http_date(|date| out.extend_from_slice(date.as_bytes()));
+        out.extend_from_slice(b"\r\n");
+    }
+    if let Some(server) = signature.server {
+        field(out, "Server", server.as_bytes());
+    }
+    body(out, framing);
+    if let Some(connection) = signature.connection {
+        field(out, "Connection", connection.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn fields(out: &mut Vec<u8>, headers: &Headers, skips_server: bool) {
+    for (id, name, value) in headers.iter_bytes() {
+        if is_of_connection(id) || (skips_server && id == Id::Server) {
+            continue;
+        }
+        out.reserve(name.len() + value.len() + 4);
+        out.extend_from_slice(name);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Fields that are this engine's to write. The parser takes them off; a plugin may have put one in again.
+pub(crate) fn is_of_connection(id: Id) -> bool {
+    matches!(
+        id,
+        Id::Connection
+            | Id::KeepAlive
+            | Id::ProxyConnection
+            | Id::Te
+            | Id::Upgrade
+            | Id::ContentLength
+            | Id::TransferEncoding
+    )
+}
+
+fn body(out: &mut Vec<u8>, framing: BodyFraming) {
+    match framing {
+        BodyFraming::Length(length) => {
+            out.extend_from_slice(b"Content-Length: ");
+            decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        BodyFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        BodyFraming::None | BodyFraming::UntilClose => {}
+    }
+}
+
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10).to_le_bytes()[0];
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// The line before a chunk of `len` bytes.
+pub(crate) fn chunk_head(out: &mut Vec<u8>, len: usize) {
+    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4).max(1);
+    for digit in (0..digits).rev() {
+        let nibble = (len >> (digit * 4) & 0xf).to_le_bytes()[0];
+        out.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What ends a chunked body.
+pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Headers>) {
+    out.extend_from_slice(b"0\r\n");
+    if let Some(trailers) = trailers {
+        for (id, name, value) in trailers.iter() {
+            if super::framing::may_be_trailer(id) {
+                field(out, name, value);
+            }
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for number in [0, 7, 10, 4096, u64::MAX] {
+            let mut out = Vec::new();
+            decimal(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
+        for number in [0, 1, 15, 16, 255, 4096, 65_535, 1_048_576] {
+            let mut out = Vec::new();
+            chunk_head(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{number:x}\r\n"));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Heads between the `http` crate's maps and our lists.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::h1::parse::{Refusal, is_host};
+use crate::h1::write::is_of_connection;
+use crate::headers::Headers;
+use crate::message::{Request, Response, Version};
+use crate::name::{self, Id, id_of};
+
+/// A request head as the rest of the program knows it (RFC 9113 §8.3.1).
+pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
+    let refuse = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
+    if parts.method == http::Method::CONNECT {
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered"));
+    }
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let mut request =
+        Request::new(parts.method, target).map_err(|_| refuse("request target is malformed"))?;
+    request.version = Version::Http2;
+    host(&mut request, parts.uri.authority(), &parts.headers).map_err(refuse)?;
+    let mut cookies: Vec<u8> = Vec::new();
+    for (field, value) in &parts.headers {
+        let id = id_of(field.as_str());
+        match id {
+            Id::Host | Id::ProxyAuthorization | Id::ProxyAuthenticate | Id::Expect => {}
+            // RFC 9113 §8.2.3: crumbs of one cookie are joined for whoever does not speak HTTP/2.
+            Id::Cookie => {
+                if !cookies.is_empty() {
+                    cookies.extend_from_slice(b"; ");
+                }
+                cookies.extend_from_slice(value.as_bytes());
+            }
+            _ if is_of_connection(id) => {}
+            _ => {
+                let appended = request.headers.append(field.as_str(), value.as_bytes());
+                appended.map_err(|_| refuse("header is malformed"))?;
+            }
+        }
+    }
+    if !cookies.is_empty() {
+        request.headers.append(name::COOKIE, &cookies).map_err(|_| refuse("header is malformed"))?;
+    }
+    Ok(request)
+}
+
+fn host(
+    request: &mut Request,
+    authority: Option<&http::uri::Authority>,
+    headers: &HeaderMap,
+) -> Result<(), &'static str> {
+    let mut hosts = headers.get_all(http::header::HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() {
+        return Err("Host is given more than once");
+    }
+    let named = match (authority, host) {
+        (Some(authority), Some(host)) if authority.as_str().as_bytes() != host.as_bytes() => {
+            return Err("Host and :authority differ");
+        }
+        (Some(authority), _) => authority.as_str().as_bytes(),
+        (None, Some(host)) => host.as_bytes(),
+        (None, None) => return Err("Host is missing"),
+    };
+    if !is_host(named) {
+        return Err("Host is malformed");
+    }
+    request.headers.append(name::HOST, named).map_err(|_| "Host is malformed")
+}
+
+/// The declared length of a request's body.
+pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A response head as the `h2` crate sends it.
+pub(super) fn response(response: &Response, length: Option<u64>, server: Option<&str>) -> http::Response<()> {
+    let mut head = http::Response::new(());
+    *head.status_mut() = response.status;
+    let fields = head.headers_mut();
+    fields.reserve(response.headers.len() + 3);
+    for (id, name, value) in response.headers.iter() {
+        if is_of_connection(id) || (id == Id::Server && server.is_some()) {
+            continue;
+        }
+        append(fields, name, value);
+    }
+    if !fields.contains_key(http::header::DATE) {
+        lockgate_telemetry::clock::http_date(|date| append(fields, "date", date.as_bytes()));
+    }
+    if let Some(server) = server {
+        append(fields, "server", server.as_bytes());
+    }
+    if let Some(length) = length {
+        fields.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    head
+}
+
+fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
+    let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) else {
+        return;
+    };
+    fields.append(name, value);
+}
+
+pub(super) fn trailers(fields: &HeaderMap) -> Headers {
+    let mut trailers = Headers::new();
+    for (name, value) in fields {
+        // Names and values of a HeaderMap are well formed.
+        let _ = trailers.append(name.as_str(), value.as_bytes());
+    }
+    trailers
+}
+
+pub(super) fn trailer_map(trailers: &Headers) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (id, name, value) in trailers.iter() {
+        if !is_of_connection(id) {
+            append(&mut fields, name, value);
+        }
+    }
+    fields
+}

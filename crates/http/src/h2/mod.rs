@@ -1,0 +1,100 @@
+//! HTTP/2 over the `h2` crate: the same heads and bodies as HTTP/1.1.
+
+mod convert;
+mod server;
+
+use std::cell::RefCell;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+
+pub(crate) use server::serve;
+
+use crate::error::{BodyError, BodyErrorKind, Fault};
+use crate::h1::server::{Connection, read_more};
+use crate::headers::Headers;
+use crate::server::ServerSettings;
+
+/// How a client that knows the server speaks HTTP/2 begins (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Whether a connection begins with the preface; reads on while that is open.
+pub(crate) async fn has_preface(shared: &RefCell<Connection>, settings: &ServerSettings) -> bool {
+    loop {
+        {
+            let connection = shared.borrow();
+            let data = connection.data();
+            let len = data.len().min(PREFACE.len());
+            if data[..len] != PREFACE[..len] || len == PREFACE.len() {
+                return len == PREFACE.len() && data[..len] == *PREFACE;
+            }
+        }
+        if !read_more(shared, settings.head_timeout).await {
+            return false;
+        }
+    }
+}
+
+/// The body of a request that came by HTTP/2. What is used of it is granted to the client again, so a reader
+/// that is slow slows the client.
+pub(crate) struct IncomingBody {
+    stream: h2::RecvStream,
+    data: Bytes,
+    trailers: Option<Headers>,
+    length: Option<u64>,
+    budget: u64,
+}
+
+impl IncomingBody {
+    pub(crate) fn new(stream: h2::RecvStream, length: Option<u64>, budget: u64) -> Self {
+        Self { stream, data: Bytes::new(), trailers: None, length, budget }
+    }
+
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        while self.data.is_empty() {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(data)) => self.data = data,
+                Some(Err(error)) => return Poll::Ready(Err(broken(error))),
+                None => {
+                    if let Some(fields) = ready!(self.stream.poll_trailers(cx)).map_err(broken)? {
+                        self.trailers = Some(convert::trailers(&fields));
+                    }
+                    return Poll::Ready(Ok(false));
+                }
+            }
+        }
+        if self.data.len() as u64 > self.budget {
+            return Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::TooLarge)));
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        let count = count.min(self.data.len());
+        self.data.advance(count);
+        self.budget = self.budget.saturating_sub(count as u64);
+        self.length = self.length.map(|length| length.saturating_sub(count as u64));
+        // It fails only on more than was received.
+        let _ = self.stream.flow_control().release_capacity(count);
+    }
+
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    pub(crate) fn trailers(&mut self) -> Option<Headers> {
+        self.trailers.take()
+    }
+}
+
+fn broken(error: h2::Error) -> BodyError {
+    let kind = match error.into_io() {
+        Some(error) => BodyErrorKind::Io(error),
+        None => BodyErrorKind::Truncated,
+    };
+    BodyError::new(Fault::Client, kind)
+}

@@ -1,0 +1,271 @@
+//! One coarse timer wheel per worker: arming a timer again is a store, not a queue operation.
+//!
+//! An entry stays in the slot it was first queued in. When that slot comes due and the deadline has moved on,
+//! the entry is queued again; so a busy connection, which moves its deadline with each request, touches the
+//! queue once per time-out instead of once per request.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// How exact time-outs are.
+const TICK: Duration = Duration::from_millis(10);
+const NEVER: u64 = u64::MAX;
+
+/// A deadline that can be moved cheaply.
+pub(crate) struct Timer {
+    entry: Rc<Entry>,
+}
+
+struct Entry {
+    deadline: Cell<u64>,
+    /// The slot it stands in; other slots that still name it are out of date.
+    queued: Cell<u64>,
+    has_fired: Cell<bool>,
+    is_idle: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+struct Wheel {
+    epoch: Instant,
+    slots: RefCell<BTreeMap<u64, Vec<Rc<Entry>>>>,
+    driver: RefCell<Option<Waker>>,
+    is_driven: Cell<bool>,
+    is_draining: Cell<bool>,
+}
+
+thread_local! {
+    static WHEEL: Rc<Wheel> = Rc::new(Wheel {
+        epoch: Instant::now(),
+        slots: RefCell::default(),
+        driver: RefCell::default(),
+        is_driven: Cell::new(false),
+        is_draining: Cell::new(false),
+    });
+}
+
+impl Timer {
+    pub(crate) fn new() -> Self {
+        Self {
+            entry: Rc::new(Entry {
+                deadline: Cell::new(NEVER),
+                queued: Cell::new(NEVER),
+                has_fired: Cell::new(false),
+                is_idle: Cell::new(false),
+                waker: RefCell::new(None),
+            }),
+        }
+    }
+
+    /// Fires when `after` has passed, unless it is armed again before.
+    pub(crate) fn arm(&self, after: Duration) {
+        self.arm_as(after, false);
+    }
+
+    /// Like `arm`, for a connection that waits for its next request: draining fires it at once.
+    pub(crate) fn arm_idle(&self, after: Duration) {
+        self.arm_as(after, true);
+    }
+
+    /// Never fires, until it is armed again.
+    pub(crate) fn disarm(&self) {
+        self.entry.deadline.set(NEVER);
+        self.entry.has_fired.set(false);
+        self.entry.is_idle.set(false);
+    }
+
+    fn arm_as(&self, after: Duration, is_idle: bool) {
+        WHEEL.with(|wheel| {
+            self.entry.is_idle.set(is_idle);
+            self.entry.has_fired.set(is_idle && wheel.is_draining.get());
+            let deadline = wheel.tick(Instant::now() + after) + 1;
+            self.entry.deadline.set(deadline);
+            if self.entry.queued.get() > deadline {
+                wheel.queue(&self.entry, deadline);
+            }
+        });
+    }
+
+    /// Ready once it has fired; otherwise the task is woken when it does.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.entry.has_fired.get() {
+            return Poll::Ready(());
+        }
+        let mut waker = self.entry.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // A slot may hold the entry for a while yet: it must not hold the task too.
+        self.disarm();
+        self.entry.waker.borrow_mut().take();
+    }
+}
+
+impl Wheel {
+    fn tick(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.epoch).as_millis() / TICK.as_millis()).unwrap_or(NEVER - 1)
+    }
+
+    fn queue(self: &Rc<Self>, entry: &Rc<Entry>, slot: u64) {
+        entry.queued.set(slot);
+        let mut slots = self.slots.borrow_mut();
+        let is_first = slots.first_key_value().is_none_or(|(first, _)| slot < *first);
+        slots.entry(slot).or_default().push(entry.clone());
+        drop(slots);
+        if !self.is_driven.replace(true) {
+            tokio::task::spawn_local(drive(self.clone()));
+        } else if is_first && let Some(driver) = self.driver.borrow_mut().take() {
+            driver.wake();
+        }
+    }
+
+    fn fire_due(self: &Rc<Self>) {
+        let now = self.tick(Instant::now());
+        loop {
+            let due = {
+                let mut slots = self.slots.borrow_mut();
+                match slots.first_entry() {
+                    Some(first) if *first.key() <= now => first.remove_entry(),
+                    _ => return,
+                }
+            };
+            for entry in due.1 {
+                if entry.queued.get() != due.0 {
+                    continue;
+                }
+                entry.queued.set(NEVER);
+                match entry.deadline.get() {
+                    NEVER => {}
+                    deadline if deadline > now => self.queue(&entry, deadline),
+                    _ => entry.fire(),
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn fire(&self) {
+        self.has_fired.set(true);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+async fn drive(wheel: Rc<Wheel>) {
+    let mut sleep = Box::pin(sleep_until(Instant::now()));
+    std::future::poll_fn(|cx| {
+        loop {
+            wheel.fire_due();
+            *wheel.driver.borrow_mut() = Some(cx.waker().clone());
+            let next = wheel.slots.borrow().first_key_value().map(|(slot, _)| *slot);
+            let Some(next) = next else { return Poll::<()>::Pending };
+            let ticks = u32::try_from(next).unwrap_or(u32::MAX);
+            sleep.as_mut().reset(wheel.epoch + TICK * ticks);
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+}
+
+/// Fires every idle timer of this worker, and from now on each one at once when it is armed.
+pub(crate) fn drain() {
+    WHEEL.with(|wheel| {
+        wheel.is_draining.set(true);
+        let idle: Vec<_> = wheel
+            .slots
+            .borrow()
+            .values()
+            .flatten()
+            .filter(|entry| entry.is_idle.get())
+            .cloned()
+            .collect();
+        for entry in idle {
+            entry.fire();
+        }
+    });
+}
+
+/// Whether this worker takes no new requests any more.
+pub(crate) fn is_draining() -> bool {
+    WHEEL.with(|wheel| wheel.is_draining.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_a_paused_clock(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build_local(tokio::runtime::LocalOptions::default())
+            .unwrap()
+            .block_on(test);
+    }
+
+    async fn fired(timer: &Timer) -> Duration {
+        let start = Instant::now();
+        std::future::poll_fn(|cx| timer.poll(cx)).await;
+        start.elapsed()
+    }
+
+    #[test]
+    fn it_fires_when_its_time_has_passed() {
+        on_a_paused_clock(async {
+            let timer = Timer::new();
+            timer.arm(Duration::from_millis(200));
+            let after = fired(&timer).await;
+            assert!((200..=230).contains(&after.as_millis()), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn a_deadline_that_moved_on_is_the_one_that_counts() {
+        on_a_paused_clock(async {
+            let timer = Timer::new();
+            timer.arm(Duration::from_millis(100));
+            timer.arm(Duration::from_secs(2));
+            let after = fired(&timer).await;
+            assert!((2000..=2030).contains(&after.as_millis()), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn a_deadline_that_moved_nearer_is_the_one_that_counts() {
+        on_a_paused_clock(async {
+            let timer = Timer::new();
+            timer.arm(Duration::from_secs(60));
+            tokio::task::yield_now().await;
+            timer.arm(Duration::from_millis(50));
+            let after = fired(&timer).await;
+            assert!((50..=80).contains(&after.as_millis()), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn draining_fires_idle_timers_only() {
+        on_a_paused_clock(async {
+            let (idle, busy) = (Timer::new(), Timer::new());
+            idle.arm_idle(Duration::from_secs(60));
+            busy.arm(Duration::from_secs(60));
+            drain();
+            assert!(fired(&idle).await.is_zero());
+            assert!(fired(&busy).await >= Duration::from_secs(60));
+        });
+    }
+}

@@ -1,0 +1,117 @@
+//! The time as logs and the `Date` field write it: one set of texts a thread, made anew once a second.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+thread_local! {
+    static TEXTS: RefCell<Texts> = const { RefCell::new(Texts::EMPTY) };
+}
+
+/// The texts of the present second.
+#[derive(Debug)]
+pub struct Texts {
+    now: Duration,
+    second: Option<u64>,
+    local: String,
+    iso8601: String,
+    http_date: String,
+}
+
+/// Calls `read` with the texts of now. They must not be asked for again from within.
+pub fn with<R>(read: impl FnOnce(&Texts) -> R) -> R {
+    // A clock before 1970 reads as 1970.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TEXTS.with_borrow_mut(|texts| {
+        texts.move_to(now);
+        read(texts)
+    })
+}
+
+/// Calls `read` with the text of the `Date` field for now.
+pub fn http_date<R>(read: impl FnOnce(&str) -> R) -> R {
+    with(|now| read(now.http_date()))
+}
+
+impl Texts {
+    const EMPTY: Self = Self {
+        now: Duration::ZERO,
+        second: None,
+        local: String::new(),
+        iso8601: String::new(),
+        http_date: String::new(),
+    };
+
+    /// Seconds since 1970, with their fraction.
+    pub fn seconds(&self) -> f64 {
+        self.now.as_secs_f64()
+    }
+
+    /// As nginx's `$time_local`: `22/Nov/2026:14:44:23 +0000`.
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
+    /// As nginx's `$time_iso8601`: `2026-11-22T14:44:23+00:00`.
+    pub fn iso8601(&self) -> &str {
+        &self.iso8601
+    }
+
+    /// As the `Date` field (RFC 9110 §5.6.7): `Sun, 22 Nov 2026 14:44:23 GMT`.
+    pub fn http_date(&self) -> &str {
+        &self.http_date
+    }
+
+    fn move_to(&mut self, now: Duration) {
+        self.now = now;
+        if self.second != Some(now.as_secs()) {
+            self.write(now.as_secs(), &TimeZone::system());
+        }
+    }
+
+    fn write(&mut self, second: u64, zone: &TimeZone) {
+        self.second = Some(second);
+        // A time past the year 9999 stays 1970.
+        let time = i64::try_from(second)
+            .ok()
+            .and_then(|second| Timestamp::from_second(second).ok());
+        let time = time.unwrap_or_default();
+        let zoned = time.to_zoned(zone.clone());
+        self.local = zoned.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
+        self.iso8601 = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        self.http_date = time
+            .to_zoned(TimeZone::UTC)
+            .strftime("%a, %d %b %Y %H:%M:%S GMT")
+            .to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::{TimeZone, offset};
+
+    use super::*;
+
+    #[test]
+    fn one_second_has_three_texts() {
+        let mut texts = Texts::EMPTY;
+        texts.write(1_795_358_663, &TimeZone::fixed(offset(-3)));
+        assert_eq!(texts.local(), "22/Nov/2026:11:44:23 -0300");
+        assert_eq!(texts.iso8601(), "2026-11-22T11:44:23-03:00");
+        assert_eq!(texts.http_date(), "Sun, 22 Nov 2026 14:44:23 GMT");
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_has_does_not_panic() {
+        let mut texts = Texts::EMPTY;
+        texts.write(u64::MAX, &TimeZone::UTC);
+        assert_eq!(texts.http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+
+    #[test]
+    fn now_is_now() {
+        with(|now| assert!(now.seconds() > 1.7e9 && now.http_date().ends_with("GMT")));
+    }
+}
