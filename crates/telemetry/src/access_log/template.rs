@@ -1,0 +1,175 @@
+//! A log format in nginx's words, compiled into literals and variables.
+
+use std::fmt::Write as _;
+
+/// How values are made safe to stand in a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Escape {
+    /// `\xXX` for `"`, `\`, control characters and whatever is not ASCII; `-` for what is missing.
+    #[default]
+    Default,
+    /// As inside a JSON string; nothing for what is missing. Bytes that are not UTF-8 become U+FFFD.
+    Json,
+    /// As it is; nothing for what is missing.
+    None,
+}
+
+/// A format that cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidFormat {
+    /// A `$` with no name after it, at this byte.
+    Nameless(usize),
+    /// A `${` without its `}`, at this byte.
+    Open(usize),
+    /// There is no such variable.
+    Unknown(String),
+}
+
+impl std::fmt::Display for InvalidFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nameless(at) => write!(f, "log format has a $ without a name at byte {at}"),
+            Self::Open(at) => write!(f, "log format has a ${{ without its }} at byte {at}"),
+            Self::Unknown(name) => write!(f, "log format has the unknown variable ${name}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidFormat {}
+
+/// A compiled format; `V` is what a variable was understood as.
+#[derive(Clone, Debug)]
+pub struct Template<V> {
+    parts: Vec<Part<V>>,
+    escape: Escape,
+}
+
+#[derive(Clone, Debug)]
+enum Part<V> {
+    Literal(Box<[u8]>),
+    Variable(V),
+}
+
+impl<V> Template<V> {
+    /// Compiles a format with `$name` and `${name}` in it; `variable` understands a name.
+    pub fn parse(
+        format: &str,
+        escape: Escape,
+        mut variable: impl FnMut(&str) -> Option<V>,
+    ) -> Result<Self, InvalidFormat> {
+        let (mut parts, mut rest) = (Vec::new(), format);
+        while let Some(dollar) = rest.find('$') {
+            if dollar > 0 {
+                parts.push(Part::Literal(rest.as_bytes()[..dollar].into()));
+            }
+            let (name, after) = name(&rest[dollar + 1..], format.len() - rest.len() + dollar)?;
+            let understood = variable(name).ok_or_else(|| InvalidFormat::Unknown(name.to_owned()))?;
+            parts.push(Part::Variable(understood));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Literal(rest.as_bytes().into()));
+        }
+        Ok(Self { parts, escape })
+    }
+
+    /// Writes one line, without its end, behind what `out` holds. `write` writes the value of a variable, as
+    /// it is, and says whether there is one.
+    pub fn render(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> bool) {
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Variable(variable) => {
+                    let start = out.len();
+                    if write(variable, out) {
+                        self.escape.apply(out, start);
+                    } else {
+                        out.truncate(start);
+                        if self.escape == Escape::Default {
+                            out.push(b'-');
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A variable's name at the start of `text`, which stands behind the `$` at byte `at`, and what follows it.
+fn name(text: &str, at: usize) -> Result<(&str, &str), InvalidFormat> {
+    if let Some(inner) = text.strip_prefix('{') {
+        let (name, after) = inner.split_once('}').ok_or(InvalidFormat::Open(at))?;
+        return if name.is_empty() {
+            Err(InvalidFormat::Nameless(at))
+        } else {
+            Ok((name, after))
+        };
+    }
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match text.bytes().position(|byte| !is_part(byte)).unwrap_or(text.len()) {
+        0 => Err(InvalidFormat::Nameless(at)),
+        len => Ok(text.split_at(len)),
+    }
+}
+
+impl Escape {
+    /// Escapes what `out` holds from `start` on.
+    fn apply(self, out: &mut Vec<u8>, start: usize) {
+        let value = &out[start..];
+        let is_clean = match self {
+            Self::Default => value.iter().all(|byte| !needs_hex(*byte)),
+            Self::Json => value.iter().all(|byte| byte.is_ascii() && !needs_json(*byte)),
+            Self::None => true,
+        };
+        if is_clean {
+            return;
+        }
+        let value = value.to_vec();
+        out.truncate(start);
+        match self {
+            Self::Json => escape_json(&value, out),
+            _ => escape_hex(&value, out),
+        }
+    }
+}
+
+fn needs_hex(byte: u8) -> bool {
+    matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x7f..)
+}
+
+fn needs_json(byte: u8) -> bool {
+    matches!(byte, 0..=0x1f | b'"' | b'\\')
+}
+
+fn escape_hex(value: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in value {
+        if needs_hex(byte) {
+            let digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+            out.extend_from_slice(&[b'\\', b'x', digits[0], digits[1]]);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+fn escape_json(value: &[u8], out: &mut Vec<u8>) {
+    let mut text = String::with_capacity(value.len() + 16);
+    for letter in String::from_utf8_lossy(value).chars() {
+        match letter {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
+            '\0'..='\u{1f}' => {
+                // Writing to memory cannot fail.
+                let _ = write!(text, "\\u{:04X}", u32::from(letter));
+            }
+            _ => text.push(letter),
+        }
+    }
+    out.extend_from_slice(text.as_bytes());
+}
