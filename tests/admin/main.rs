@@ -1,1 +1,4 @@
-//! placeholder
+//! The Admin API from outside: what it answers, in APISIX's words, and the documented commands as printed.
+
+mod documentation;
+mod resources;

@@ -28,6 +28,7 @@ pub struct FakeUpstream {
     pub address: SocketAddr,
     requests: Mutex<Receiver<Received>>,
     connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
     stopping: Arc<AtomicBool>,
     sockets: Arc<Mutex<Vec<TcpStream>>>,
     log: Log,
@@ -94,6 +95,7 @@ impl FakeUpstream {
             address: listener.local_addr().expect("a bound socket has an address"),
             requests: Mutex::new(receiver),
             connections: Arc::default(),
+            open: Arc::default(),
             stopping: Arc::default(),
             sockets: Arc::default(),
             log: Arc::default(),
@@ -104,6 +106,7 @@ impl FakeUpstream {
             Arc::clone(&upstream.log),
             Arc::new(script),
         );
+        let open = Arc::clone(&upstream.open);
         thread::spawn(move || {
             for socket in listener.incoming() {
                 if stopping.load(Ordering::SeqCst) {
@@ -115,7 +118,12 @@ impl FakeUpstream {
                 push(&sockets, connection.socket());
                 push(&log, connection.log());
                 let script = Arc::clone(&script);
-                thread::spawn(move || script(number, connection));
+                let open = Arc::clone(&open);
+                open.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    script(number, connection);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         upstream
@@ -141,6 +149,11 @@ impl FakeUpstream {
     /// How many connections were opened so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many connections are open now.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Every byte received so far, one entry a connection.
