@@ -160,6 +160,15 @@ impl Body {
         }
     }
 
+    /// Refuses more than `limit` bytes of a body that comes from a client: reading on fails.
+    pub fn limit(&mut self, limit: u64) {
+        match &mut self.0 {
+            Inner::Request(body) => body.limit(limit),
+            Inner::H2(body) => body.limit(limit),
+            Inner::Empty | Inner::Full(_) | Inner::Response(_) | Inner::Stream(_) => {}
+        }
+    }
+
     /// Reads all of it, if it is not longer than `limit` bytes.
     pub async fn collect(&mut self, limit: u64) -> Result<Bytes, CollectError> {
         if let Inner::Full(bytes) = &mut self.0 {

@@ -16,6 +16,7 @@ use crate::h1::client::{Exchange, Failure, Link};
 use crate::h1::send::Sender;
 use crate::h1::write;
 use crate::message::{Request, Response};
+use crate::outgoing::Outgoing;
 use crate::peer::{Address, Peer};
 use crate::pool;
 use crate::stream::Stream;
@@ -46,6 +47,8 @@ pub struct SendFailure {
     pub error: ClientError,
     /// The address that was asked, when there was a connection.
     pub remote: Option<SocketAddr>,
+    /// The body, when nothing of it was used: for another peer.
+    pub body: Option<Body>,
 }
 
 /// A response, and who gave it.
@@ -57,17 +60,23 @@ pub struct Answer {
     pub remote: SocketAddr,
 }
 
-/// Sends `request` to `peer`; its body is taken out of it, the rest stays for another try.
+/// Sends `request`, with `body` and what `outgoing` lays over it, to `peer`.
 ///
 /// A kept connection that closed before a byte of the answer is replaced by a fresh one, once, when the
 /// request is still whole in hand: the peer had closed it while the request was on its way (RFC 9112 §9.3.1).
-pub async fn send(peer: &Arc<Peer>, request: &mut Request, timeouts: &Timeouts) -> Result<Answer, SendFailure> {
-    let framing = write::request_framing(request);
+pub async fn send(
+    peer: &Arc<Peer>,
+    request: &Request,
+    body: Body,
+    outgoing: &Outgoing<'_>,
+    timeouts: &Timeouts,
+) -> Result<Answer, SendFailure> {
+    let framing = write::request_framing(&request.method, &body);
     let mut out = WriteBuffer::new();
     let keep_alive = peer.keep_alive.connections > 0;
-    write::request(out.bytes(), request, framing, keep_alive);
-    let copy = request.body.duplicate();
-    let mut sender = Sender::new(out, std::mem::take(&mut request.body), framing);
+    write::request(out.bytes(), request, outgoing, framing, keep_alive);
+    let copy = body.duplicate();
+    let mut sender = Sender::new(out, body, framing);
     let is_head = request.method == Method::HEAD;
     if let Some(link) = pool::take(peer) {
         let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
@@ -80,25 +89,24 @@ pub async fn send(peer: &Arc<Peer>, request: &mut Request, timeouts: &Timeouts) 
             }
             Err(Failure { error: ClientError::Closed { untouched: true, .. }, .. }) if copy.is_some() => {
                 let mut out = WriteBuffer::new();
-                write::request(out.bytes(), request, framing, keep_alive);
+                write::request(out.bytes(), request, outgoing, framing, keep_alive);
                 sender = Sender::new(out, copy.unwrap_or_default(), framing);
             }
-            Err(Failure { error, .. }) => return Err(SendFailure { error, remote: Some(remote) }),
+            Err(Failure { error, .. }) => return Err(SendFailure { error, remote: Some(remote), body: None }),
         }
     }
     let link = match connect(peer, timeouts.connect).await {
         Ok(link) => link,
         Err(error) => {
-            // Nothing was sent: the body goes back for the next try.
-            request.body = if sender.is_untouched() { sender.into_body() } else { Body::empty() };
-            return Err(SendFailure { error, remote: None });
+            let body = sender.is_untouched().then(|| sender.into_body());
+            return Err(SendFailure { error, remote: None, body });
         }
     };
     let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
     let remote = exchange.remote();
     match exchange.response().await {
         Ok(response) => Ok(Answer { response, remote }),
-        Err(Failure { error, .. }) => Err(SendFailure { error, remote: Some(remote) }),
+        Err(Failure { error, .. }) => Err(SendFailure { error, remote: Some(remote), body: None }),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod error;
 pub mod headers;
 pub mod message;
 pub mod name;
+pub mod outgoing;
 pub mod path;
 pub mod peer;
 pub mod resolver;
@@ -25,6 +26,7 @@ mod timer;
 pub use body::{Body, BodyStream, CollectError};
 pub use error::{BodyError, BodyErrorKind, ClientError, Fault};
 pub use headers::{Headers, InvalidHeader};
+pub use outgoing::Outgoing;
 pub use stream::Stream;
 pub use message::{InvalidTarget, Request, Response, Version};
 

@@ -1,18 +1,25 @@
 //! What a plugin is: a type with a name, a configuration, and the phases of a request it takes part in.
 
+mod condition;
 mod context;
 mod erased;
 mod meta;
 mod phase;
+mod pipeline;
 mod registry;
+mod variable;
 
+pub use condition::Condition;
 pub use context::{RequestContext, UpstreamTrace};
 pub use phase::{Error, Flow, Phase};
+pub use pipeline::Pipeline;
 pub use registry::{Registered, Registry, at_path_mut};
+pub use variable::Variable;
 
 use std::future::Future;
 use std::sync::Arc;
 
+use lockgate_http::resolver::Resolver;
 use lockgate_http::{Body, Request, Response};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -78,6 +85,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 /// What a plugin may use while it is built.
 #[derive(Clone)]
 pub struct BuildContext {
+    /// Resolves names of peers.
+    pub resolver: Resolver,
     /// Opens fields that are sealed at rest.
     pub secrets: Arc<dyn Secrets>,
 }

@@ -398,6 +398,10 @@ impl RequestBody {
         }
     }
 
+    pub(crate) fn limit(&mut self, limit: u64) {
+        self.budget = self.budget.min(limit);
+    }
+
     pub(crate) fn data(&self) -> &[u8] {
         &self.buffer.data()[..self.reader.available()]
     }

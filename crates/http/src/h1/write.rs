@@ -2,9 +2,11 @@
 
 use http::{Method, StatusCode};
 
+use crate::body::Body;
 use crate::headers::Headers;
 use crate::message::{Request, Response};
 use crate::name::Id;
+use crate::outgoing::Outgoing;
 
 /// How the body that follows a head is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +21,27 @@ pub(crate) enum BodyFraming {
     UntilClose,
 }
 
-pub(crate) fn request(out: &mut Vec<u8>, request: &Request, framing: BodyFraming, keep_alive: bool) {
+pub(crate) fn request(
+    out: &mut Vec<u8>,
+    request: &Request,
+    outgoing: &Outgoing<'_>,
+    framing: BodyFraming,
+    keep_alive: bool,
+) {
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(request.target().as_bytes());
+    out.extend_from_slice(outgoing.target.unwrap_or_else(|| request.target()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    fields(out, &request.headers, false);
+    if let Some(host) = outgoing.host {
+        field(out, "Host", host.as_bytes());
+    } else if !request.headers.contains(crate::name::HOST) {
+        // An HTTP/1.0 client need not name one; HTTP/1.1 must (RFC 9112 §3.2).
+        field(out, "Host", b"");
+    }
+    fields(out, &request.headers, |id| outgoing.replaces(id));
+    for (name, value) in outgoing.fields() {
+        push_field(out, name, value);
+    }
     body(out, framing);
     if !keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
@@ -33,9 +50,9 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &Request, framing: BodyFraming
 }
 
 /// How a request's body goes out. A method that expects a body says 0 where there is none (RFC 9110 §8.6).
-pub(crate) fn request_framing(request: &Request) -> BodyFraming {
-    let expects_body = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
-    match request.body.length() {
+pub(crate) fn request_framing(method: &Method, body: &Body) -> BodyFraming {
+    let expects_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+    match body.length() {
         Some(0) if expects_body => BodyFraming::Length(0),
         Some(0) => BodyFraming::None,
         Some(length) => BodyFraming::Length(length),
@@ -58,7 +75,7 @@ pub(crate) fn response(
     signature: &Signature<'_>,
 ) {
     status_line(out, response.status);
-    fields(out, &response.headers, signature.server.is_some());
+    fields(out, &response.headers, |id| id == Id::Server && signature.server.is_some());
     if !response.headers.contains(crate::name::DATE) {
         out.extend_from_slice(b"Date: ");
         lockgate_telemetry::clock::http_date(|date| out.extend_from_slice(date.as_bytes()));
@@ -82,23 +99,24 @@ pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn fields(out: &mut Vec<u8>, headers: &Headers, skips_server: bool) {
+fn fields(out: &mut Vec<u8>, headers: &Headers, is_replaced: impl Fn(Id) -> bool) {
     for (id, name, value) in headers.iter_bytes() {
-        if is_of_connection(id) || (skips_server && id == Id::Server) {
-            continue;
+        if !is_of_connection(id) && !is_replaced(id) {
+            push_field(out, name, value);
         }
-        out.reserve(name.len() + value.len() + 4);
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
     }
 }
 
+fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-        out.extend_from_slice(part);
-    }
+    push_field(out, name.as_bytes(), value);
 }
 
 /// Fields that are this engine's to write. The parser takes them off; a plugin may have put one in again.

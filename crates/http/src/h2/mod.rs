@@ -69,6 +69,10 @@ impl IncomingBody {
         Poll::Ready(Ok(true))
     }
 
+    pub(crate) fn limit(&mut self, limit: u64) {
+        self.budget = self.budget.min(limit);
+    }
+
     pub(crate) fn data(&self) -> &[u8] {
         &self.data
     }

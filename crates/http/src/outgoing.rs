@@ -1,0 +1,80 @@
+//! What goes to a peer in place of what the client sent, laid over the request, which stays as it is.
+
+use smallvec::SmallVec;
+
+use crate::ConnectionInfo;
+use crate::message::Request;
+use crate::name::{self, Id, Name};
+
+/// The values a forwarded request gets in place of its own.
+#[derive(Debug, Default)]
+pub struct Outgoing<'a> {
+    /// Path and query; must be a valid request target.
+    pub target: Option<&'a str>,
+    /// The host with its port.
+    pub host: Option<&'a str>,
+    fields: SmallVec<[(Name<'a>, Value<'a>); 6]>,
+    replaced: u64,
+}
+
+#[derive(Debug)]
+enum Value<'a> {
+    Borrowed(&'a [u8]),
+    /// An address list: long enough for a few proxies on the way.
+    Owned(SmallVec<[u8; 64]>),
+}
+
+impl<'a> Outgoing<'a> {
+    /// Says where the request came from: `X-Forwarded-For` (after what it said already), `-Proto`, `-Host`,
+    /// `-Port` and `X-Real-IP`.
+    pub fn forwarding(request: &'a Request, connection: &'a ConnectionInfo) -> Self {
+        let mut outgoing = Self::default();
+        let mut before = request.headers.get_all(name::X_FORWARDED_FOR).peekable();
+        if before.peek().is_none() {
+            outgoing.put(name::X_FORWARDED_FOR, Value::Borrowed(connection.peer_ip.as_bytes()));
+        } else {
+            let mut list = SmallVec::new();
+            for value in before {
+                list.extend_from_slice(value);
+                list.extend_from_slice(b", ");
+            }
+            list.extend_from_slice(connection.peer_ip.as_bytes());
+            outgoing.put(name::X_FORWARDED_FOR, Value::Owned(list));
+        }
+        outgoing.put(name::X_REAL_IP, Value::Borrowed(connection.peer_ip.as_bytes()));
+        outgoing.put(name::X_FORWARDED_PROTO, Value::Borrowed(connection.scheme().as_bytes()));
+        if let Some(host) = request.headers.get(name::HOST) {
+            outgoing.put(name::X_FORWARDED_HOST, Value::Borrowed(host));
+        }
+        outgoing.put(name::X_FORWARDED_PORT, Value::Borrowed(connection.local_port.as_bytes()));
+        outgoing
+    }
+
+    /// Gives a header one value, in place of whatever the request has. The value must be a valid field value.
+    pub fn set(&mut self, name: Name<'a>, value: &'a [u8]) {
+        if crate::headers::is_value(value) {
+            self.put(name, Value::Borrowed(value));
+        }
+    }
+
+    fn put(&mut self, name: Name<'a>, value: Value<'a>) {
+        self.replaced |= 1 << name.id as u8;
+        self.fields.push((name, value));
+    }
+
+    /// Whether a field of the request is replaced.
+    pub(crate) fn replaces(&self, id: Id) -> bool {
+        id != Id::Other && (self.replaced >> id as u8 & 1 == 1 || (id == Id::Host && self.host.is_some()))
+    }
+
+    /// The fields that are put in.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Borrowed(bytes) => *bytes,
+                Value::Owned(bytes) => bytes,
+            };
+            (name.text.as_bytes(), value)
+        })
+    }
+}

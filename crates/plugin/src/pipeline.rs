@@ -1,0 +1,182 @@
+//! The plugins of one route, sorted into phases when the configuration changes: a phase nobody takes part in
+//! costs nothing.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lockgate_http::{Body, Request, Response, name};
+use serde_json::{Map, Value};
+
+use crate::condition::Condition;
+use crate::erased::{Erased, Running};
+use crate::{BuildContext, Error, Flow, Phase, Registry, RequestContext, meta};
+
+/// The plugins of one route.
+#[derive(Default)]
+pub struct Pipeline {
+    rewrite: Vec<Arc<Step>>,
+    access: Vec<Arc<Step>>,
+    before_proxy: Vec<Arc<Step>>,
+    header_filter: Vec<Arc<Step>>,
+    body_filter: Vec<Arc<Step>>,
+    log: Vec<Arc<Step>>,
+    steps: Vec<Arc<Step>>,
+}
+
+/// A plugin in a pipeline.
+struct Step {
+    name: Box<str>,
+    /// What was written, to see whether it has changed.
+    config: Value,
+    priority: i32,
+    plugin: Arc<dyn Erased>,
+    filter: Option<Condition>,
+    error_response: Option<ErrorResponse>,
+}
+
+/// The body that replaces a plugin's own when it refuses.
+struct ErrorResponse {
+    content_type: &'static str,
+    body: Bytes,
+}
+
+impl Pipeline {
+    /// Builds the plugins that `configs` names, all but the disabled ones. A plugin whose configuration is that
+    /// of `previous` is kept as it is, with all it has counted and cached.
+    pub fn build(
+        configs: &Map<String, Value>,
+        registry: &Registry,
+        cx: &BuildContext,
+        previous: Option<&Self>,
+    ) -> Result<Self, String> {
+        let mut steps = Vec::with_capacity(configs.len());
+        for (name, config) in configs {
+            let kept = previous.and_then(|previous| previous.step(name, config));
+            match kept {
+                Some(step) => steps.push(step.clone()),
+                None => steps.extend(Step::build(name, config, registry, cx)?.map(Arc::new)),
+            }
+        }
+        // Of equal priority, the name decides, so that every node runs them in one order.
+        steps.sort_by(|a, b| (Reverse(a.priority), &a.name).cmp(&(Reverse(b.priority), &b.name)));
+        let taking = |phase| {
+            let takes = |step: &&Arc<Step>| step.plugin.phases().contains(&phase);
+            steps.iter().filter(takes).cloned().collect::<Vec<_>>()
+        };
+        Ok(Self {
+            rewrite: taking(Phase::Rewrite),
+            access: taking(Phase::Access),
+            before_proxy: taking(Phase::BeforeProxy),
+            header_filter: taking(Phase::HeaderFilter),
+            body_filter: taking(Phase::BodyFilter),
+            log: taking(Phase::Log),
+            steps,
+        })
+    }
+
+    fn step(&self, name: &str, config: &Value) -> Option<&Arc<Step>> {
+        self.steps.iter().find(|step| &*step.name == name && step.config == *config)
+    }
+
+    /// Runs the phase of that name; the first answer ends it.
+    pub async fn rewrite(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
+        run(&self.rewrite, request, cx, |plugin, request, cx| plugin.rewrite(request, cx)).await
+    }
+
+    /// Runs the phase of that name; the first answer ends it.
+    pub async fn access(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
+        run(&self.access, request, cx, |plugin, request, cx| plugin.access(request, cx)).await
+    }
+
+    /// Runs the phase of that name; the first answer ends it.
+    pub async fn before_proxy(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
+        run(&self.before_proxy, request, cx, |plugin, request, cx| plugin.before_proxy(request, cx)).await
+    }
+
+    /// Runs the phases that filter an answer.
+    pub fn filter(&self, request: &Request, response: &mut Response, cx: &mut RequestContext) {
+        for step in &self.header_filter {
+            if step.applies(request, cx) {
+                step.plugin.header_filter(response, cx);
+            }
+        }
+        for step in &self.body_filter {
+            if step.applies(request, cx) {
+                let body = std::mem::take(&mut response.body);
+                response.body = step.plugin.body_filter(body, cx);
+            }
+        }
+    }
+
+    /// Runs the phase of that name.
+    pub fn log(&self, request: &Request, cx: &RequestContext) {
+        for step in self.log.iter().filter(|step| step.applies(request, cx)) {
+            step.plugin.log(cx);
+        }
+    }
+}
+
+async fn run(
+    steps: &[Arc<Step>],
+    request: &mut Request,
+    cx: &mut RequestContext,
+    phase: impl for<'a> Fn(&'a dyn Erased, &'a mut Request, &'a mut RequestContext) -> Running<'a>,
+) -> Result<Flow, Error> {
+    for step in steps {
+        if !step.applies(request, cx) {
+            continue;
+        }
+        if let Flow::Respond(response) = phase(&*step.plugin, request, cx).await? {
+            return Ok(Flow::Respond(step.finish(response)));
+        }
+    }
+    Ok(Flow::Continue)
+}
+
+impl Step {
+    /// `None` for a plugin that is disabled.
+    fn build(
+        name: &str,
+        config: &Value,
+        registry: &Registry,
+        cx: &BuildContext,
+    ) -> Result<Option<Self>, String> {
+        let registered = registry.get(name).ok_or_else(|| format!("unknown plugin [{name}]"))?;
+        let (meta, bare) = meta::split(config.clone())?;
+        if meta.disable {
+            return Ok(None);
+        }
+        let failed = |reason: String| format!("plugin {name}: {reason}");
+        Ok(Some(Self {
+            name: name.into(),
+            config: config.clone(),
+            priority: meta.priority.unwrap_or(registered.priority()),
+            plugin: registered.build(bare, cx).map_err(|error| failed(error.0))?,
+            filter: meta.filter.as_ref().map(Condition::parse).transpose().map_err(failed)?,
+            error_response: meta.error_response.map(ErrorResponse::new),
+        }))
+    }
+
+    fn applies(&self, request: &Request, cx: &RequestContext) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.holds(request, cx))
+    }
+
+    fn finish(&self, mut response: Response) -> Response {
+        if let Some(replacement) = self.error_response.as_ref().filter(|_| response.status.as_u16() >= 400) {
+            response.body = Body::full(replacement.body.clone());
+            // A content type of ours is a valid value.
+            let _ = response.headers.set(name::CONTENT_TYPE, replacement.content_type.as_bytes());
+        }
+        response
+    }
+}
+
+impl ErrorResponse {
+    fn new(written: Value) -> Self {
+        match written {
+            Value::String(text) => Self { content_type: "text/plain; charset=utf-8", body: text.into() },
+            value => Self { content_type: "application/json", body: value.to_string().into() },
+        }
+    }
+}

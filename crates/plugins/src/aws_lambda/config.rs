@@ -1,0 +1,105 @@
+//! What users write under `aws-lambda`: APISIX's fields and defaults.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What users write under `aws-lambda`.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Config {
+    /// The URL that triggers the function: an API Gateway stage, a function URL, or anything that speaks HTTP.
+    /// What a route's `*` matched is joined to its path; its query comes before the client's.
+    pub(crate) function_uri: String,
+    /// How the request is authorized.
+    pub(crate) authorization: Option<Authorization>,
+    /// How long to wait for a connection, for the head of the response, and for each silence after it, in
+    /// milliseconds.
+    #[serde(default = "timeout")]
+    #[schemars(range(min = 100))]
+    pub(crate) timeout: u64,
+    /// The status of the answer when that time is over.
+    #[serde(default = "timeout_status")]
+    #[schemars(range(min = 500, max = 599))]
+    pub(crate) timeout_status: u16,
+    /// Whether the function's certificate is verified.
+    #[serde(default = "yes")]
+    pub(crate) ssl_verify: bool,
+    /// Whether connections are kept for the next request.
+    #[serde(default = "yes")]
+    pub(crate) keepalive: bool,
+    /// How many idle connections each worker keeps. One beyond it is closed after about a second unused.
+    #[serde(default = "keepalive_pool")]
+    #[schemars(range(min = 1))]
+    pub(crate) keepalive_pool: usize,
+    /// How long a kept connection may be idle, in milliseconds.
+    #[serde(default = "keepalive_timeout")]
+    #[schemars(range(min = 1000))]
+    pub(crate) keepalive_timeout: u64,
+    /// The longest request body, in bytes; a longer one is refused with 400.
+    #[serde(default = "max_req_body_size")]
+    #[schemars(range(min = 1))]
+    pub(crate) max_req_body_size: u64,
+}
+
+/// How the request is authorized.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Authorization {
+    /// The key that API Gateway asks for, sent as `x-api-key` unless the client sends its own.
+    #[schemars(extend("x-encrypt" = true))]
+    pub(crate) apikey: Option<String>,
+    /// AWS Signature Version 4.
+    pub(crate) iam: Option<Iam>,
+}
+
+/// AWS Signature Version 4.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Iam {
+    /// The access key id.
+    #[schemars(extend("x-encrypt" = true))]
+    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    pub(crate) accesskey: String,
+    /// The secret access key; `secret_key` is understood too.
+    #[serde(alias = "secret_key")]
+    #[schemars(extend("x-encrypt" = true, "x-alias" = "secret_key"))]
+    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    pub(crate) secretkey: String,
+    /// The region of the endpoint.
+    #[serde(default = "aws_region")]
+    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    pub(crate) aws_region: String,
+    /// The service of the endpoint: `execute-api` for API Gateway, `lambda` for function URLs.
+    #[serde(default = "service")]
+    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    pub(crate) service: String,
+}
+
+fn timeout() -> u64 {
+    3000
+}
+
+fn timeout_status() -> u16 {
+    503
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn keepalive_pool() -> usize {
+    5
+}
+
+fn keepalive_timeout() -> u64 {
+    60_000
+}
+
+fn max_req_body_size() -> u64 {
+    64 * 1024 * 1024
+}
+
+fn aws_region() -> String {
+    "us-east-1".to_owned()
+}
+
+fn service() -> String {
+    "execute-api".to_owned()
+}

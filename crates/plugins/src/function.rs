@@ -1,0 +1,158 @@
+//! A function behind an HTTP endpoint, and how a request is passed to it: what all serverless plugins share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{StatusCode, Uri};
+use lockgate_http::client::{SendFailure, Timeouts, send};
+use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
+use lockgate_http::name::Name;
+use lockgate_http::{BodyErrorKind, ClientError, Fault, Outgoing, Request, Response, path, tls};
+use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
+use rustls_pki_types::ServerName;
+use tokio::time::Instant;
+
+/// What users write of the connection to a function; the fields are those of every serverless plugin.
+pub(crate) struct Settings<'a> {
+    pub(crate) uri: &'a str,
+    pub(crate) timeout: Duration,
+    pub(crate) timeout_status: StatusCode,
+    pub(crate) verifies: bool,
+    pub(crate) keep_alive: KeepAlive,
+    pub(crate) max_body: u64,
+}
+
+/// A function's endpoint, compiled.
+pub(crate) struct Endpoint {
+    peer: Arc<Peer>,
+    /// The value of `Host`: with its port, unless that is the scheme's own.
+    host: Box<str>,
+    path: Box<str>,
+    query: Option<Box<str>>,
+    timeouts: Timeouts,
+    timeout_status: StatusCode,
+    max_body: u64,
+}
+
+impl Endpoint {
+    pub(crate) fn build(settings: &Settings<'_>, cx: &BuildContext) -> Result<Self, BuildError> {
+        let wrong = |why: &str| BuildError(format!("property \"function_uri\" validation failed: {why}"));
+        let uri: Uri = settings.uri.parse().map_err(|error| wrong(&format!("{error}")))?;
+        let is_tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("expected a URL that begins with http:// or https://")),
+        };
+        let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("it has a user name; credentials belong into \"authorization\""));
+        }
+        let name = authority.host();
+        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        let tls = match is_tls {
+            false => None,
+            true => Some(PeerTls {
+                config: tls::client_config(settings.verifies),
+                name: ServerName::try_from(bare.to_owned()).map_err(|_| wrong("its host cannot be a TLS name"))?,
+            }),
+        };
+        let is_default = port == if is_tls { 443 } else { 80 };
+        let host = if is_default { name.to_owned() } else { format!("{name}:{port}") };
+        let timeout = settings.timeout;
+        Ok(Self {
+            peer: Arc::new(Peer::new(bare, port, tls, settings.keep_alive, &cx.resolver)),
+            host: host.into(),
+            path: uri.path().into(),
+            query: uri.query().filter(|query| !query.is_empty()).map(Into::into),
+            timeouts: Timeouts { connect: timeout, send: timeout, read: timeout },
+            timeout_status: settings.timeout_status,
+            max_body: settings.max_body,
+        })
+    }
+
+    /// The path and query a request is passed on to. Both keep the client's encoding and order; the endpoint's
+    /// own query comes first.
+    fn target(&self, request: &Request, cx: &RequestContext) -> Result<String, Error> {
+        let tail = match cx.matched_prefix {
+            None => None,
+            Some(len) => Some(path::tail(request.original_path(), len).map_err(|_| Error {
+                status: StatusCode::BAD_REQUEST,
+                message: "the path leads out of the function's own".to_owned(),
+            })?),
+        };
+        let mut target = path::join(&self.path, tail.as_deref());
+        let queries = [self.query.as_deref(), request.query().filter(|query| !query.is_empty())];
+        for (separator, query) in ['?', '&'].into_iter().zip(queries.into_iter().flatten()) {
+            target.push(separator);
+            target.push_str(query);
+        }
+        Ok(target)
+    }
+
+    /// Passes a request on; `fields` are put in, in place of the client's own.
+    pub(crate) async fn call(
+        &self,
+        request: &mut Request,
+        cx: &mut RequestContext,
+        fields: &[(Name<'_>, &[u8])],
+    ) -> Result<Response, Error> {
+        if request.body.length().is_some_and(|length| length > self.max_body) {
+            return Err(self.too_large());
+        }
+        request.body.limit(self.max_body);
+        let target = self.target(request, cx)?;
+        let body = std::mem::take(&mut request.body);
+        let (answer, duration) = {
+            let mut outgoing = Outgoing::forwarding(request, &cx.connection);
+            outgoing.target = Some(&target);
+            outgoing.host = Some(&self.host);
+            for (name, value) in fields {
+                outgoing.set(*name, value);
+            }
+            let begun = Instant::now();
+            let answer = send(&self.peer, request, body, &outgoing, &self.timeouts).await;
+            (answer, begun.elapsed())
+        };
+        cx.upstream.duration = Some(duration);
+        match answer {
+            Ok(answer) => {
+                cx.upstream.address = Some(answer.remote);
+                cx.upstream.status = answer.response.status.as_u16();
+                Ok(answer.response)
+            }
+            Err(failure) => {
+                cx.upstream.address = failure.remote;
+                Err(self.explain(&failure))
+            }
+        }
+    }
+
+    fn too_large(&self) -> Error {
+        let message = format!("request body is larger than {} bytes (max_req_body_size)", self.max_body);
+        // APISIX answers 400 here, not 413.
+        Error { status: StatusCode::BAD_REQUEST, message }
+    }
+
+    /// What the client is told. APISIX answers 503 whatever it was; its users' alarms know that status.
+    fn explain(&self, failure: &SendFailure) -> Error {
+        tracing::warn!(error = %failure.error, "function failed");
+        let (status, message) = match &failure.error {
+            ClientError::RequestBody(error) => match error.kind {
+                BodyErrorKind::TooLarge => return self.too_large(),
+                _ if error.fault == Fault::Client => (StatusCode::BAD_REQUEST, "request body broke off"),
+                _ => (StatusCode::SERVICE_UNAVAILABLE, "request body could not be made"),
+            },
+            ClientError::ConnectTimeout { .. } => (self.timeout_status, "function could not be connected to in time"),
+            ClientError::Timeout { .. } => (self.timeout_status, "function did not answer in time"),
+            ClientError::Resolve { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function's host does not resolve"),
+            ClientError::Connect { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function refused the connection"),
+            ClientError::Tls { .. } => (StatusCode::SERVICE_UNAVAILABLE, "TLS handshake with the function failed"),
+            ClientError::Closed { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "function closed the connection before its response")
+            }
+            ClientError::Malformed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function sent a malformed response"),
+        };
+        Error { status, message: message.to_owned() }
+    }
+}
