@@ -1,0 +1,144 @@
+//! What is shown at start: where it listens, and a line to paste that makes the first route.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use crate::admin_key::{AdminKeys, Source, VARIABLE};
+
+/// The text shown at start; `Display` writes it.
+#[derive(Debug)]
+pub(crate) struct Banner<'a> {
+    /// Where the data plane listens, as bound.
+    pub(crate) listeners: &'a [SocketAddr],
+    /// Where the Admin API listens, as bound.
+    pub(crate) admin: SocketAddr,
+    /// Where the store and the keys are kept.
+    pub(crate) data_dir: &'a Path,
+    /// Who may use the Admin API.
+    pub(crate) keys: &'a AdminKeys,
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "lockgate {}", env!("CARGO_PKG_VERSION"))?;
+        let listeners: Vec<String> = self
+            .listeners
+            .iter()
+            .map(|address| format!("http://{address}"))
+            .collect();
+        writeln!(f, "  data plane  {}", listeners.join("  "))?;
+        writeln!(f, "  Admin API   http://{}/apisix/admin", self.admin)?;
+        if self.keys.source == Source::Dev
+            && let Some(first) = self.listeners.first()
+        {
+            writeln!(f, "              http://{first}/apisix/admin")?;
+        }
+        writeln!(f, "  data        {}", self.data_dir.display())?;
+        writeln!(f, "  admin key   {}", self.key())?;
+        writeln!(f, "\nA first route, to paste:\n")?;
+        self.first_route(f)
+    }
+}
+
+impl Banner<'_> {
+    /// The key, where it is ours to show.
+    fn key(&self) -> String {
+        let key = self.keys.keys.first().map_or("", |key| key.key.0.as_str());
+        match &self.keys.source {
+            Source::Settings(name) => format!("{name}, of the settings"),
+            Source::Environment => format!("that of {VARIABLE}"),
+            Source::File(path) => format!("{key} (kept in {})", path.display()),
+            Source::Dev => format!("{key} (the documented one)"),
+            Source::NotRequired => "none is asked for".to_owned(),
+        }
+    }
+
+    fn first_route(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.keys.keys.first().map_or("", |key| key.key.0.as_str());
+        let header = match &self.keys.source {
+            Source::Settings(_) => r#"-H "X-API-KEY: $ADMIN_KEY" "#.to_owned(),
+            Source::Environment => format!(r#"-H "X-API-KEY: ${VARIABLE}" "#),
+            Source::File(_) | Source::Dev => format!("-H 'X-API-KEY: {}' ", key.replace('\'', r"'\''")),
+            Source::NotRequired => String::new(),
+        };
+        let admin = reachable(self.admin);
+        let route = r#"{"uri":"/get","upstream":{"type":"roundrobin","nodes":{"httpbin.org:80":1}}}"#;
+        writeln!(
+            f,
+            "  curl http://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'"
+        )?;
+        match self.listeners.first() {
+            Some(first) => writeln!(f, "  curl http://{}/get", reachable(*first)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::Banner;
+    use crate::admin_key::{AdminKeys, Source};
+
+    fn banner(source: Source) -> String {
+        let keys = AdminKeys {
+            source,
+            ..AdminKeys::dev()
+        };
+        let listeners = ["0.0.0.0:9080".parse().unwrap(), "[::1]:9081".parse().unwrap()];
+        let admin = "127.0.0.1:9180".parse().unwrap();
+        Banner {
+            listeners: &listeners,
+            admin,
+            data_dir: "data".as_ref(),
+            keys: &keys,
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn a_key_that_was_made_is_shown_ready_to_paste() {
+        let text = banner(Source::File(PathBuf::from("data/admin.key")));
+        let line = "curl http://127.0.0.1:9180/apisix/admin/routes/1 -H 'X-API-KEY: edd1c9f034335f136f87ad84b625c8f1' -X PUT";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains("curl http://127.0.0.1:9080/get\n"), "{text}");
+        assert!(
+            text.contains("http://0.0.0.0:9080  http://[::1]:9081\n"),
+            "{text}"
+        );
+        assert!(text.contains("data/admin.key"), "{text}");
+    }
+
+    #[test]
+    fn a_key_that_somebody_chose_is_not_shown() {
+        for (source, header) in [
+            (Source::Settings("ci".to_owned()), r#""X-API-KEY: $ADMIN_KEY""#),
+            (Source::Environment, r#""X-API-KEY: $LOCKGATE_ADMIN_KEY""#),
+        ] {
+            let text = banner(source);
+            assert!(!text.contains("edd1c9") && text.contains(header), "{text}");
+        }
+    }
+
+    #[test]
+    fn dev_says_that_the_data_plane_takes_admin_calls() {
+        assert!(banner(Source::Dev).contains("http://0.0.0.0:9080/apisix/admin\n"));
+    }
+
+    #[test]
+    fn without_a_key_the_line_sends_none() {
+        assert!(!banner(Source::NotRequired).contains("X-API-KEY"));
+    }
+}

@@ -1,0 +1,210 @@
+//! The command line.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{Resolve, Settings};
+
+/// What was asked for on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "lockgate", version, about, long_about = ABOUT, after_long_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const ABOUT: &str = "\
+An API gateway for AWS Lambda and ordinary services. It speaks Apache APISIX's dialect: the same Admin API, \
+plugins and config.yaml keys.";
+
+const EXAMPLES: &str = "\
+Examples:
+  lockgate dev                          try it here: loopback only, documented key
+  lockgate run                          defaults: ports 9080 and 9081, Admin API on 127.0.0.1:9180
+  lockgate run -c conf/config.yaml      with settings of your own
+  lockgate check -c conf/config.yaml    are they right?";
+
+/// The things it can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway
+    ///
+    /// Without a settings file the data plane listens on 9080 and 9081 and the Admin API on 127.0.0.1:9180. The
+    /// admin key comes from the settings and from LOCKGATE_ADMIN_KEY; where neither gives one, a random key is
+    /// made once, kept in DIR/admin.key, and shown at start. SIGTERM lets requests in flight finish first.
+    Run(RunOptions),
+    /// Run the gateway for trying things out, on loopback only
+    ///
+    /// As `run`, but nothing outside this machine can reach it: it refuses every other address. The Admin API
+    /// is also served on the data plane's port, under /apisix/admin, and its key is the one that APISIX's
+    /// documentation prints, edd1c9f034335f136f87ad84b625c8f1, so that documented commands work as they stand.
+    Dev(DevOptions),
+    /// Say what is wrong with a settings file, and where
+    ///
+    /// Prints one line for each mistake and each unknown key, with its full path. The exit code is 1 if there is
+    /// a mistake; an unknown key alone is none.
+    Check(CheckOptions),
+    /// Print the version
+    Version,
+}
+
+/// Options of `lockgate run`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunOptions {
+    /// Settings, in YAML with APISIX's keys; conf/config.yaml explains each
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the store and the keys are kept; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "lockgate-data")]
+    pub(crate) data_dir: PathBuf,
+    /// Reach HOST:PORT at ADDRESS, as curl does; may be repeated
+    ///
+    /// It adds to network.resolve of the settings and goes before it.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[:PORT]")]
+    pub(crate) resolve: Vec<Resolve>,
+}
+
+/// Options of `lockgate dev`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DevOptions {
+    /// What `run` takes as well.
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+    /// Where the data plane listens, in place of what the settings say
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// Options of `lockgate check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// The settings to check
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "expected an address and a port such as 127.0.0.1:9080")?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(
+            "lockgate dev listens on loopback alone, such as 127.0.0.1:9080; lockgate run is for the rest"
+                .to_owned(),
+        )
+    }
+}
+
+/// Checks a settings file and writes what is wrong with it, or `OK`. Whether it is right.
+pub(crate) fn check(
+    config: &Path,
+    env: impl Fn(&str) -> Option<String>,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    match Settings::load(Some(config), env) {
+        Ok((_, warnings)) => {
+            for warning in warnings {
+                writeln!(out, "warning: {warning}")?;
+            }
+            writeln!(out, "OK")?;
+            Ok(true)
+        }
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            Ok(false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command, check};
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Cli::try_parse_from(line.split(' '))
+            .map(|cli| cli.command)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_a_file_a_directory_and_names() {
+        let Ok(Command::Run(run)) =
+            parse("lockgate run -c a.yaml --data-dir d --resolve a:1:127.0.0.1 --resolve b:2:[::1]:3")
+        else {
+            panic!("it does not parse")
+        };
+        assert_eq!(run.config.unwrap().to_str(), Some("a.yaml"));
+        assert_eq!(run.data_dir.to_str(), Some("d"));
+        assert_eq!(
+            run.resolve.iter().map(|name| name.to_port).collect::<Vec<_>>(),
+            [1, 3]
+        );
+    }
+
+    #[test]
+    fn dev_refuses_what_is_not_loopback() {
+        assert!(
+            matches!(parse("lockgate dev --listen [::1]:80"), Ok(Command::Dev(dev)) if dev.listen.is_some())
+        );
+        let error = parse("lockgate dev --listen 0.0.0.0:80").unwrap_err();
+        assert!(
+            error.contains("lockgate dev listens on loopback alone"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_resolve_is_explained() {
+        let error = parse("lockgate run --resolve a:1").unwrap_err();
+        assert!(error.contains("a:1 is not HOST:PORT:ADDRESS"), "{error}");
+    }
+
+    #[test]
+    fn check_says_what_is_wrong_and_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        let said = |yaml: &str| {
+            std::fs::write(&path, yaml).unwrap();
+            let mut out = Vec::new();
+            let is_right = check(&path, |_| None, &mut out).unwrap();
+            (is_right, String::from_utf8(out).unwrap())
+        };
+        assert_eq!(
+            said("apisix:\n  ssl: {}\n"),
+            (
+                true,
+                "warning: apisix.ssl: is not known here and has no effect\nOK\n".into()
+            )
+        );
+        let (is_right, text) = said("apisix:\n  node_listen: x\n");
+        assert!(!is_right);
+        assert_eq!(
+            text,
+            "apisix.node_listen: expected a port, or a mapping with ip, port and enable_http2, got \"x\"\n"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let mut out = Vec::new();
+        assert!(!check("/nowhere/config.yaml".as_ref(), |_| None, &mut out).unwrap());
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .starts_with("/nowhere/config.yaml: No such file")
+        );
+    }
+}

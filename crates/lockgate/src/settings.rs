@@ -1,0 +1,362 @@
+//! What is fixed at start-up: APISIX's `config.yaml`, with the environment's values in it.
+
+mod environment;
+mod read;
+mod section;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+
+pub(crate) use read::{Problem, Warning};
+pub(crate) use value::Resolve;
+
+/// A settings file is never longer than this, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Everything that is fixed at start-up. `Settings::default()` is what holds without a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// `apisix.node_listen`: where the data plane listens. Default: 9080 and 9081.
+    pub(crate) listeners: Vec<Listener>,
+    /// `apisix.enable_server_tokens`: whether `Server` names the version. Default: true.
+    pub(crate) server_tokens: bool,
+    /// `apisix.data_encryption`: how secret fields are sealed at rest.
+    pub(crate) encryption: Encryption,
+    /// `deployment.admin`: the Admin API.
+    pub(crate) admin: Admin,
+    /// `nginx_config.worker_processes`: threads of the data plane; `None` (`auto`) is one a core. Default: auto.
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// `nginx_config.worker_shutdown_timeout`: how long requests in flight may go on after SIGTERM. Default: 240s.
+    pub(crate) shutdown_timeout: Duration,
+    /// `nginx_config.error_log_level`: what is logged. Default: warn.
+    pub(crate) log_level: LevelFilter,
+    /// `nginx_config.http`: limits towards clients.
+    pub(crate) http: Http,
+    /// `nginx_config.http.upstream`: connections kept to nodes.
+    pub(crate) upstream: UpstreamPool,
+    /// `nginx_config.http.access_log` and its kin.
+    pub(crate) access_log: AccessLog,
+    /// `network.resolve`: names that have a fixed address. Default: none.
+    pub(crate) resolve: Vec<Resolve>,
+}
+
+/// A port of the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    /// `ip`: the address; every one (0.0.0.0) where none is given, but loopback in `lockgate dev`.
+    pub(crate) ip: Option<IpAddr>,
+    /// `port`; 0 takes any that is free.
+    pub(crate) port: u16,
+    /// `enable_http2`: whether HTTP/2 is served beside HTTP/1.1. Default: true.
+    pub(crate) http2: bool,
+}
+
+/// How secret fields are sealed at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Encryption {
+    /// `enable_encrypt_fields`. Default: true.
+    pub(crate) enabled: bool,
+    /// `keyring`: keys of 16 bytes, the first seals. Where none is given, a random one is kept in the data directory.
+    pub(crate) keyring: Vec<EncryptionKey>,
+}
+
+/// A key that seals fields. `Debug` does not show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EncryptionKey(pub(crate) [u8; 16]);
+
+/// The Admin API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Admin {
+    /// `admin_key`: who may use it. Where none is given: see `admin_key::AdminKeys`.
+    pub(crate) keys: Vec<AdminKey>,
+    /// `admin_key_required`: whether a key is asked for at all. Default: true.
+    pub(crate) key_required: bool,
+    /// `allow_admin`: the addresses it may be used from; an empty list allows none. Default: 127.0.0.0/8 and `::1`.
+    pub(crate) allow: Vec<IpNet>,
+    /// `admin_listen`: where it listens. Default: 127.0.0.1:9180.
+    pub(crate) listen: SocketAddr,
+    /// `enable_admin_cors`: whether browsers may call it from other origins. Default: true.
+    pub(crate) cors: bool,
+}
+
+/// A key to the Admin API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AdminKey {
+    /// `name`: what logs call it. Default: admin.
+    pub(crate) name: String,
+    /// `key`: what `X-API-KEY` has to be.
+    pub(crate) key: Secret,
+    /// `role`: what it may do. Default: admin.
+    pub(crate) role: Role,
+}
+
+/// What a key to the Admin API may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything.
+    Admin,
+    /// Read.
+    Viewer,
+}
+
+/// A text that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) String);
+
+/// Limits towards clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Http {
+    /// `keepalive_timeout`: how long a connection may idle; 0 closes it after each answer. Default: 60s.
+    pub(crate) keepalive_timeout: Duration,
+    /// `client_header_timeout`: how long a request head may take. Default: 60s.
+    pub(crate) client_header_timeout: Duration,
+    /// `client_body_timeout`: how long a client may be silent within a body. Default: 60s.
+    pub(crate) client_body_timeout: Duration,
+    /// `client_max_body_size`: the longest body of a request, in bytes; `None` (0) is any. Default: 0.
+    pub(crate) client_max_body_size: Option<u64>,
+    /// `send_timeout`: how long a client may take nothing of its answer. Default: 10s.
+    pub(crate) send_timeout: Duration,
+}
+
+/// Connections kept to nodes, of each worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UpstreamPool {
+    /// `keepalive`: idle connections kept at most. Default: 320.
+    pub(crate) keepalive: usize,
+    /// `keepalive_timeout`: how long one may idle. Default: 60s.
+    pub(crate) keepalive_timeout: Duration,
+    /// `keepalive_requests`: requests on one at most. Default: 1000.
+    pub(crate) keepalive_requests: u64,
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccessLog {
+    /// `enable_access_log`. Default: true.
+    pub(crate) enabled: bool,
+    /// `access_log`: the file. Default: `/dev/stdout` (APISIX: `logs/access.log`).
+    pub(crate) path: PathBuf,
+    /// `access_log_buffer`: bytes gathered before they are written. Default: 16k.
+    pub(crate) buffer: usize,
+    /// `access_log_format`: the line, with nginx's `$variables`. Default: APISIX's.
+    pub(crate) format: String,
+    /// `access_log_format_escape`: how values are escaped in it. Default: default.
+    pub(crate) escape: Escape,
+}
+
+/// How values are escaped in the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// `"`, `\` and control characters as `\xXX`.
+    Default,
+    /// As in a JSON string.
+    Json,
+    /// Not at all.
+    None,
+}
+
+/// Why there are no settings: every mistake that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SettingsError {
+    /// The mistakes, in the order of the file; at least one.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// APISIX's line.
+const DEFAULT_FORMAT: &str = concat!(
+    r#"$remote_addr - $remote_user [$time_local] $http_host "$request" $status $body_bytes_sent $request_time "#,
+    r#""$http_referer" "$http_user_agent" $upstream_addr $upstream_status $upstream_response_time "#,
+    r#""$upstream_scheme://$upstream_host$upstream_uri""#,
+);
+
+impl Default for Settings {
+    fn default() -> Self {
+        let listener = |port| Listener {
+            ip: None,
+            port,
+            http2: true,
+        };
+        let minute = Duration::from_mins(1);
+        Self {
+            listeners: vec![listener(9080), listener(9081)],
+            server_tokens: true,
+            encryption: Encryption {
+                enabled: true,
+                keyring: Vec::new(),
+            },
+            admin: Admin::default(),
+            workers: None,
+            shutdown_timeout: Duration::from_mins(4),
+            log_level: LevelFilter::WARN,
+            http: Http {
+                keepalive_timeout: minute,
+                client_header_timeout: minute,
+                client_body_timeout: minute,
+                client_max_body_size: None,
+                send_timeout: Duration::from_secs(10),
+            },
+            upstream: UpstreamPool {
+                keepalive: 320,
+                keepalive_timeout: minute,
+                keepalive_requests: 1000,
+            },
+            access_log: AccessLog {
+                enabled: true,
+                path: PathBuf::from("/dev/stdout"),
+                buffer: 16 << 10,
+                format: DEFAULT_FORMAT.to_owned(),
+                escape: Escape::Default,
+            },
+            resolve: Vec::new(),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        let loopback = IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8);
+        Self {
+            keys: Vec::new(),
+            key_required: true,
+            allow: vec![loopback, IpNet::from(IpAddr::from(std::net::Ipv6Addr::LOCALHOST))],
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)),
+            cors: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a file, or gives the defaults where none is named.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<Warning>), SettingsError> {
+        let Some(path) = file else {
+            return Ok((Self::default(), Vec::new()));
+        };
+        let mut yaml = String::new();
+        let read =
+            std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut yaml));
+        match read {
+            Ok(length) if length as u64 == LONGEST_FILE => {
+                Err(SettingsError::of_file(path, "is longer than 1 MiB"))
+            }
+            Ok(_) => Self::parse(&yaml, env),
+            Err(error) => Err(SettingsError::of_file(path, &error.to_string())),
+        }
+    }
+
+    /// Reads YAML. Variables such as `${{NAME}}` are asked of `env`. What is absent keeps its default; unknown
+    /// keys are warned of; every mistake is found at once.
+    pub(crate) fn parse(
+        yaml: &str,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<Warning>), SettingsError> {
+        let mut report = read::Report::default();
+        let mut settings = Self::default();
+        // An empty document, or one of comments alone, is nothing.
+        match serde_saphyr::from_str::<Option<Value>>(yaml).map(Option::unwrap_or_default) {
+            Ok(mut value) => {
+                environment::substitute("", &mut value, &env, &mut report);
+                section::read(&value, &report, &mut settings);
+            }
+            Err(error) => report.problem("the file", format!("is not YAML: {}", error.without_snippet())),
+        }
+        match report.problems.into_inner() {
+            problems if problems.is_empty() => Ok((settings, report.warnings.into_inner())),
+            problems => Err(SettingsError { problems }),
+        }
+    }
+
+    /// Keeps everything on loopback, for `lockgate dev`: a listener that names no address gets 127.0.0.1, and
+    /// any other address is refused. `listen` takes the place of all listeners.
+    pub(crate) fn on_loopback(mut self, listen: Option<SocketAddr>) -> Result<Self, SettingsError> {
+        if let Some(address) = listen {
+            self.listeners = vec![Listener {
+                ip: Some(address.ip()),
+                port: address.port(),
+                http2: true,
+            }];
+        }
+        let mut problems = Vec::new();
+        let mut check = |path: String, ip: IpAddr| {
+            if !ip.is_loopback() {
+                let text = format!(
+                    "lockgate dev listens on loopback alone, not on {ip}; lockgate run is for the rest"
+                );
+                problems.push(Problem { path, text });
+            }
+        };
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let ip = *listener.ip.get_or_insert(Ipv4Addr::LOCALHOST.into());
+            check(format!("apisix.node_listen[{index}]"), ip);
+        }
+        check("deployment.admin.admin_listen".to_owned(), self.admin.listen.ip());
+        if problems.is_empty() {
+            Ok(self)
+        } else {
+            Err(SettingsError { problems })
+        }
+    }
+}
+
+impl Listener {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), self.port)
+    }
+}
+
+impl Encryption {
+    /// The bytes of the keys, the one that seals first.
+    pub(crate) fn keys(&self) -> Vec<[u8; 16]> {
+        self.keyring.iter().map(|key| key.0).collect()
+    }
+}
+
+impl SettingsError {
+    fn of_file(path: &Path, text: &str) -> Self {
+        Self {
+            problems: vec![Problem {
+                path: path.display().to_string(),
+                text: text.to_owned(),
+            }],
+        }
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl fmt::Debug for EncryptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncryptionKey")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,277 @@
+//! The sections of the file, each read into its part of the settings.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+
+use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+
+use super::read::{Place, Readable, Report, Section};
+use super::value::Size;
+use super::{
+    AccessLog, Admin, AdminKey, EncryptionKey, Escape, Http, Listener, Role, Secret, Settings, UpstreamPool,
+};
+
+/// Threads of the data plane at most.
+const MOST_WORKERS: u64 = 1024;
+
+/// Reads a whole file.
+pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
+    if value.is_null() {
+        return;
+    }
+    let file = Place {
+        path: String::new(),
+        value,
+        report,
+    };
+    if !value.is_object() {
+        report.problem(
+            "the file",
+            "expected a mapping such as apisix: {node_listen: 9080}",
+        );
+        return;
+    }
+    file.mapping(|root| {
+        root.within("apisix", |apisix| read_apisix(apisix, settings));
+        root.within("deployment", |deployment| {
+            read_deployment(deployment, &mut settings.admin)
+        });
+        root.within("nginx_config", |nginx| read_nginx(nginx, settings));
+        root.within("network", |network| network.set("resolve", &mut settings.resolve));
+    });
+}
+
+fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
+    if let Some(listeners) = apisix
+        .place("node_listen")
+        .and_then(|place| read_listeners(&place))
+    {
+        settings.listeners = listeners;
+    }
+    apisix.set("enable_server_tokens", &mut settings.server_tokens);
+    apisix.within("data_encryption", |encryption| {
+        encryption.set("enable_encrypt_fields", &mut settings.encryption.enabled);
+        if let Some(place) = encryption.place("keyring") {
+            let one_or_many = if place.value.is_string() {
+                EncryptionKey::read(&place).map(|key| vec![key])
+            } else {
+                Vec::read(&place)
+            };
+            settings.encryption.keyring = one_or_many.unwrap_or_default();
+        }
+    });
+}
+
+/// A port, a mapping, or a list of either.
+fn read_listeners(place: &Place<'_>) -> Option<Vec<Listener>> {
+    if !place.value.is_array() {
+        return Listener::read(place).map(|listener| vec![listener]);
+    }
+    let listeners = Vec::<Listener>::read(place)?;
+    if listeners.is_empty() {
+        return place.refuse("at least one port");
+    }
+    let mut taken = HashSet::new();
+    match listeners
+        .iter()
+        .map(Listener::address)
+        .find(|address| address.port() != 0 && !taken.insert(*address))
+    {
+        Some(twice) => place.complain(format!("{twice} is there twice")),
+        None => Some(listeners),
+    }
+}
+
+impl Readable for Listener {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        if !place.value.is_object() {
+            let port = place.number().and_then(|port| port.try_into().ok());
+            return match port {
+                Some(port) => Some(Self {
+                    ip: None,
+                    port,
+                    http2: true,
+                }),
+                None => place.refuse("a port, or a mapping with ip, port and enable_http2"),
+            };
+        }
+        place.mapping(|listener| {
+            let ip = listener.get("ip");
+            let http2 = listener.get("enable_http2").unwrap_or(true);
+            match listener.place("port") {
+                Some(port) => Some(Self {
+                    ip,
+                    port: u16::read(&port)?,
+                    http2,
+                }),
+                None => listener.miss("port"),
+            }
+        })?
+    }
+}
+
+impl Readable for EncryptionKey {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        let key = place.text().and_then(|text| text.as_bytes().try_into().ok());
+        key.map(Self).or_else(|| place.refuse("a key of 16 bytes"))
+    }
+}
+
+fn read_deployment(deployment: &mut Section<'_>, admin: &mut Admin) {
+    if let Some(place) = deployment.place("role")
+        && place.text() != Some("traditional")
+    {
+        place.refuse::<()>("traditional, the one role there is");
+    }
+    deployment.within("admin", |section| {
+        if let Some(place) = section.place("admin_key") {
+            admin.keys = read_admin_keys(&place).unwrap_or_default();
+        }
+        section.set("admin_key_required", &mut admin.key_required);
+        section.set("allow_admin", &mut admin.allow);
+        section.set("enable_admin_cors", &mut admin.cors);
+        section.within("admin_listen", |listen| {
+            if let Some(ip) = listen.get::<IpAddr>("ip") {
+                admin.listen.set_ip(ip);
+            }
+            if let Some(port) = listen.get("port") {
+                admin.listen.set_port(port);
+            }
+        });
+    });
+}
+
+/// The keys that are given; an empty text stands for none, as in APISIX.
+fn read_admin_keys(place: &Place<'_>) -> Option<Vec<AdminKey>> {
+    if place.text() == Some("") {
+        return Some(Vec::new());
+    }
+    let keys = Vec::<AdminKey>::read(place)?;
+    Some(keys.into_iter().filter(|key| !key.key.0.is_empty()).collect())
+}
+
+impl Readable for AdminKey {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        place.mapping(|entry| {
+            let name = entry.get("name").unwrap_or_else(|| "admin".to_owned());
+            let role = entry.get("role").unwrap_or(Role::Admin);
+            match entry.place("key") {
+                Some(key) => Some(Self {
+                    name,
+                    key: Secret::read(&key)?,
+                    role,
+                }),
+                None => entry.miss("key"),
+            }
+        })?
+    }
+}
+
+impl Readable for Secret {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        let fits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        let key = place.text().filter(fits).map(|text| Self(text.to_owned()));
+        key.or_else(|| place.refuse("a text in quotes, of ASCII characters without spaces"))
+    }
+}
+
+impl Readable for Role {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        match place.text() {
+            Some("admin") => Some(Self::Admin),
+            Some("viewer") => Some(Self::Viewer),
+            _ => place.refuse("admin or viewer"),
+        }
+    }
+}
+
+fn read_nginx(nginx: &mut Section<'_>, settings: &mut Settings) {
+    if let Some(workers) = nginx
+        .place("worker_processes")
+        .and_then(|place| read_workers(&place))
+    {
+        settings.workers = workers;
+    }
+    nginx.set("worker_shutdown_timeout", &mut settings.shutdown_timeout);
+    nginx.set("error_log_level", &mut settings.log_level);
+    nginx.within("http", |http| {
+        read_http(http, &mut settings.http);
+        http.within("upstream", |upstream| {
+            read_upstream(upstream, &mut settings.upstream)
+        });
+        read_access_log(http, &mut settings.access_log);
+    });
+}
+
+fn read_workers(place: &Place<'_>) -> Option<Option<NonZeroUsize>> {
+    if place.text() == Some("auto") {
+        return Some(None);
+    }
+    let count = place.number().filter(|count| *count <= MOST_WORKERS);
+    match count
+        .and_then(|count| usize::try_from(count).ok())
+        .and_then(NonZeroUsize::new)
+    {
+        Some(count) => Some(Some(count)),
+        None => place.refuse(format_args!("auto or a count from 1 to {MOST_WORKERS}")),
+    }
+}
+
+impl Readable for LevelFilter {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        match place.text() {
+            Some("debug") => Some(Self::DEBUG),
+            Some("info" | "notice") => Some(Self::INFO),
+            Some("warn") => Some(Self::WARN),
+            Some("error" | "crit" | "alert" | "emerg") => Some(Self::ERROR),
+            _ => place.refuse("debug, info, notice, warn, error, crit, alert or emerg"),
+        }
+    }
+}
+
+fn read_http(section: &mut Section<'_>, http: &mut Http) {
+    section.set("keepalive_timeout", &mut http.keepalive_timeout);
+    section.set("client_header_timeout", &mut http.client_header_timeout);
+    section.set("client_body_timeout", &mut http.client_body_timeout);
+    section.set("send_timeout", &mut http.send_timeout);
+    if let Some(Size(size)) = section.get("client_max_body_size") {
+        http.client_max_body_size = (size > 0).then_some(size);
+    }
+}
+
+fn read_upstream(section: &mut Section<'_>, pool: &mut UpstreamPool) {
+    if let Some(count) = section.get::<u64>("keepalive") {
+        pool.keepalive = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    section.set("keepalive_timeout", &mut pool.keepalive_timeout);
+    section.set("keepalive_requests", &mut pool.keepalive_requests);
+}
+
+fn read_access_log(section: &mut Section<'_>, log: &mut AccessLog) {
+    section.set("enable_access_log", &mut log.enabled);
+    if let Some(path) = section.get::<String>("access_log") {
+        log.path = path.into();
+    }
+    if let Some(place) = section.place("access_log_buffer") {
+        match Size::read(&place) {
+            Some(Size(size)) if size > 1 << 30 => place.complain::<()>("is more than 1g").unwrap_or_default(),
+            Some(Size(size)) => log.buffer = usize::try_from(size).unwrap_or(usize::MAX),
+            None => {}
+        }
+    }
+    section.set("access_log_format", &mut log.format);
+    section.set("access_log_format_escape", &mut log.escape);
+}
+
+impl Readable for Escape {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        match place.text() {
+            Some("default") => Some(Self::Default),
+            Some("json") => Some(Self::Json),
+            Some("none") => Some(Self::None),
+            _ => place.refuse("default, json or none"),
+        }
+    }
+}
