@@ -10,6 +10,19 @@ use crate::message::{Head, Reply};
 pub(crate) trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
+/// Header lines after a chunked body.
+type Trailers = Vec<(String, String)>;
+
+/// A chunked body, read to its end.
+pub(crate) struct Chunked {
+    /// The data of all chunks.
+    pub(crate) body: Vec<u8>,
+    /// Header lines after the last chunk.
+    pub(crate) trailers: Trailers,
+    /// Every byte as it was on the wire.
+    pub(crate) wire: Vec<u8>,
+}
+
 /// A client's or an upstream's end of a connection. Every read is bounded by [`DEADLINE`].
 pub struct Connection {
     stream: Box<dyn Stream>,
@@ -146,7 +159,7 @@ impl Connection {
     }
 
     /// Header lines after the last chunk, with their bytes.
-    fn read_trailers(&mut self) -> io::Result<(Vec<(String, String)>, Vec<u8>)> {
+    fn read_trailers(&mut self) -> io::Result<(Trailers, Vec<u8>)> {
         let (mut trailers, mut raw) = (Vec::new(), Vec::new());
         loop {
             let line = self.read_until(b"\r\n")?.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -159,8 +172,8 @@ impl Connection {
         }
     }
 
-    /// A chunked body: data, trailers, bytes on the wire.
-    pub(crate) fn read_chunked(&mut self) -> io::Result<(Vec<u8>, Vec<(String, String)>, Vec<u8>)> {
+    /// A chunked body with its trailers.
+    pub(crate) fn read_chunked(&mut self) -> io::Result<Chunked> {
         let (mut body, mut wire) = (Vec::new(), Vec::new());
         loop {
             let (data, raw) = self.read_chunk()?;
@@ -168,7 +181,7 @@ impl Connection {
             if data.is_empty() {
                 let (trailers, raw) = self.read_trailers()?;
                 wire.extend(raw);
-                return Ok((body, trailers, wire));
+                return Ok(Chunked { body, trailers, wire });
             }
             body.extend(data);
         }
@@ -179,11 +192,10 @@ impl Connection {
         loop {
             match self.fill() {
                 Ok(true) => {}
-                Ok(false) => break,
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     panic!("still open after {DEADLINE:?}")
                 }
-                Err(_) => break,
+                Ok(false) | Err(_) => break,
             }
         }
         std::mem::take(&mut self.buffer)
@@ -213,7 +225,8 @@ impl Connection {
                 return Ok(Some(reply));
             }
             if reply.head.is_chunked() {
-                (reply.body, reply.trailers, _) = self.read_chunked()?;
+                let chunked = self.read_chunked()?;
+                (reply.body, reply.trailers) = (chunked.body, chunked.trailers);
             } else if let Some(length) = reply.head.length() {
                 reply.body = self.read_exact(length)?;
             } else {

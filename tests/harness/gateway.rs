@@ -146,7 +146,8 @@ impl Gateway {
     }
 
     /// Calls the Admin API with its key; `path` is what follows `/apisix/admin`. `Null` sends no body.
-    pub fn admin(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub fn admin(&self, method: &str, path: &str, body: impl Into<Value>) -> (u16, Value) {
+        let body = body.into();
         let bytes = if body.is_null() {
             Vec::new()
         } else {
@@ -195,7 +196,8 @@ impl Gateway {
     }
 
     /// PUTs a route with `aws-lambda` configured so.
-    pub fn lambda(&self, id: &str, uri: &str, config: Value) {
+    pub fn lambda(&self, id: &str, uri: &str, config: impl Into<Value>) {
+        let config = config.into();
         self.put(
             &format!("/routes/{id}"),
             json!({"uri": uri, "plugins": {"aws-lambda": config}}),

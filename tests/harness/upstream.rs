@@ -215,10 +215,7 @@ fn serve(
     sender: &Sender<Received>,
     script: &(impl Fn(&Received, &mut Connection) -> io::Result<Then> + Send + Sync),
 ) {
-    loop {
-        let Ok(Some(request)) = read_request(number, connection) else {
-            break;
-        };
+    while let Ok(Some(request)) = read_request(number, connection) {
         let _ = sender.send(request.clone());
         match script(&request, connection) {
             Ok(Then::Keep) => {}
@@ -238,7 +235,8 @@ fn read_request(number: usize, connection: &mut Connection) -> io::Result<Option
         ..Received::default()
     };
     if request.head.is_chunked() {
-        (request.body, request.trailers, request.raw_body) = connection.read_chunked()?;
+        let chunked = connection.read_chunked()?;
+        (request.body, request.trailers, request.raw_body) = (chunked.body, chunked.trailers, chunked.wire);
     } else if let Some(length) = request.head.length() {
         request.body = connection.read_exact(length)?;
         request.raw_body.clone_from(&request.body);

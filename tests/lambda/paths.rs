@@ -140,9 +140,8 @@ fn stays_inside(path: &str) -> bool {
     let mut depth = Vec::new();
     for segment in decoded.split('/').filter(|segment| !segment.is_empty()) {
         match segment.split(';').next().unwrap_or_default() {
-            "." => {}
             ".." if depth.pop().is_none() => return false,
-            ".." => {}
+            "." | ".." => {}
             _ => depth.push(segment),
         }
     }

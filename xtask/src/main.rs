@@ -1,2 +1,48 @@
-//! placeholder
-fn main() {}
+//! Checks of the workspace itself, run by people and by CI with the same words: `cargo xtask NAME`.
+
+mod arrows;
+mod licences;
+mod metadata;
+mod test;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "usage: cargo xtask NAME
+  arrows     compare who depends on whom with the floors of the design
+  licences   compare the licences of all dependencies with deny.toml, and refuse banned crates
+  test       every test, the AWS stand-ins included (started and stopped when they lie beside the repository)
+";
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let result = match name.as_str() {
+        "arrows" => arrows::check(),
+        "licences" => licences::check(),
+        "test" => test::run(),
+        _ => Err(anyhow::anyhow!("{USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{name}: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line for the person or the log that started this.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Runs a check and says what it found.
+fn report(name: &str, faults: &[String]) -> Result<()> {
+    if faults.is_empty() {
+        say(&format!("{name}: as agreed"));
+        return Ok(());
+    }
+    anyhow::bail!("{} faults\n  {}", faults.len(), faults.join("\n  "))
+}

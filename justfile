@@ -1,0 +1,29 @@
+# The same words for people and for CI.
+
+# Everything CI asks
+check:
+    .ci/run
+
+# Start a gateway to play with: loopback only, the documented ports and key
+run *ARGS:
+    cargo run -p lockgate -- dev {{ARGS}}
+
+# Every test, the AWS stand-ins included
+test:
+    cargo xtask test
+
+# The tests of one crate or suite, for instance: just one lockgate-tests --test http
+one CRATE *ARGS:
+    cargo nextest run -p {{CRATE}} {{ARGS}}
+
+# Lockgate and nginx side by side: CPU, instructions, latency, memory
+bench *ARGS:
+    bench/compare {{ARGS}}
+
+# Start-up time, idle memory, one change among 10,000 routes
+bench-start *ARGS:
+    bench/start {{ARGS}}
+
+# A fuzz target for a minute
+fuzz TARGET:
+    cargo +nightly fuzz run {{TARGET}} -- -max_total_time=60

@@ -1,0 +1,92 @@
+//! Every test of the workspace, with the AWS stand-ins up while it runs.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::metadata::root;
+use crate::say;
+
+/// Builds, starts the stand-ins when they are not up, runs all suites, and stops what it started.
+pub(crate) fn run() -> Result<()> {
+    cargo(&["build", "-p", "lockgate"])?;
+    let stand_ins = StandIns::start()?;
+    let tested = cargo(&test_arguments(&["--workspace"]));
+    let against_aws = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "aws"]));
+    drop(stand_ins);
+    tested.and(against_aws)
+}
+
+/// `nextest` where it is installed, because it ends a test that hangs.
+fn test_arguments<'a>(which: &[&'a str]) -> Vec<&'a str> {
+    let has_nextest = Command::new("cargo-nextest")
+        .arg("--version")
+        .output()
+        .is_ok_and(|out| out.status.success());
+    let mut arguments = if has_nextest {
+        vec!["nextest", "run", "--no-fail-fast"]
+    } else {
+        vec!["test", "--no-fail-fast"]
+    };
+    arguments.extend_from_slice(which);
+    arguments
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(arguments)
+        .current_dir(root())
+        .status()
+        .context("running cargo")?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// The AWS stand-ins; stopped when dropped, if this started them.
+struct StandIns {
+    is_ours: bool,
+}
+
+impl StandIns {
+    fn start() -> Result<Self> {
+        if [3000, 4566].into_iter().all(answers) {
+            return Ok(Self { is_ours: false });
+        }
+        let script = script("up.sh");
+        ensure!(
+            script.exists(),
+            "the AWS stand-ins must lie beside the repository: ../shared/lab/aws/up.sh"
+        );
+        say("starting the AWS stand-ins");
+        let status = Command::new(&script).args(["serverless", "ministack"]).status();
+        let stand_ins = Self { is_ours: true };
+        ensure!(
+            status.context("running up.sh")?.success(),
+            "../shared/lab/aws/up.sh failed"
+        );
+        Ok(stand_ins)
+    }
+}
+
+impl Drop for StandIns {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = Command::new(script("down.sh"))
+                .args(["serverless", "ministack"])
+                .status();
+        }
+    }
+}
+
+fn script(name: &str) -> PathBuf {
+    root().join("../shared/lab/aws").join(name)
+}
+
+fn answers(port: u16) -> bool {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+}
