@@ -10,7 +10,6 @@ mod schemas;
 mod service;
 mod set;
 mod upstream;
-mod vars;
 
 pub use check::{check, check_references, check_unused, read_id, references, user_of};
 pub use field::{Labels, Plugins, Timeout};
@@ -21,4 +20,3 @@ pub use schema::{InvalidSchema, Schema};
 pub use service::Service;
 pub use set::{Applied, Record, RefusedResource, Resources};
 pub use upstream::{Balance, HashOn, KeepalivePool, PassHost, Scheme, Tls, Upstream};
-pub use vars::check_vars;

@@ -72,8 +72,8 @@ pub struct Route {
     pub remote_addrs: Vec<IpNet>,
     /// How long to wait for the upstream. Replaces the upstream's own.
     pub timeout: Option<Timeout>,
-    /// Conditions on what is known of the request, such as `[["arg_name", "==", "json"]]`. They have passed
-    /// `check_vars`; an empty list always holds.
+    /// Conditions on what is known of the request, such as `[["arg_name", "==", "json"]]`. An empty
+    /// list always holds.
     #[serde(default)]
     #[schemars(schema_with = "vars")]
     pub vars: Vec<Value>,
@@ -149,8 +149,6 @@ impl Route {
             return Err(format!("method {method} is unknown"));
         }
         route.upstream = route.upstream.map(Upstream::checked).transpose()?;
-        crate::check_vars(&route.vars)
-            .map_err(|why| format!("failed to validate the 'vars' expression: {why}"))?;
         Ok(route)
     }
 }
