@@ -1,0 +1,215 @@
+//! Variables of a request, in nginx's names: read from a name once, written out without parsing.
+
+mod read;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::io::Write as _;
+
+use lockgate_http::Request;
+use lockgate_telemetry::clock;
+
+use crate::RequestContext;
+
+/// A variable, as conditions and log formats name it: `remote_addr`, `arg_name`, `http_x_api_key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Variable {
+    /// `arg_NAME`: the first query argument of this name, decoded; names are told apart by case.
+    Argument(Box<str>),
+    /// `http_NAME`: the request header, with `-` for each `_`; several fields are joined with `, `.
+    Header(Box<str>),
+    /// `cookie_NAME`: the first cookie of this name.
+    Cookie(Box<str>),
+    /// `uri_param_NAME`: what a `:name` of the matched uri stood for.
+    UriParameter(Box<str>),
+    /// `uri`: the path as rules match on it.
+    Uri,
+    /// `request_uri`: path and query, as they came.
+    RequestUri,
+    /// `request`: the request line.
+    RequestLine,
+    /// `host`: the host the client named, in lower case, without its port.
+    Host,
+    /// `remote_addr`
+    RemoteAddress,
+    /// `remote_port`
+    RemotePort,
+    /// `server_addr`
+    ServerAddress,
+    /// `server_port`
+    ServerPort,
+    /// `request_method`
+    Method,
+    /// `scheme`: `http` or `https`.
+    Scheme,
+    /// `args` or `query_string`: the query as it came.
+    Query,
+    /// `is_args`: `?` where there is a query.
+    IsArgs,
+    /// `server_protocol`: `HTTP/1.1`.
+    Protocol,
+    /// `route_id`
+    RouteId,
+    /// `status`
+    Status,
+    /// `upstream_addr`
+    UpstreamAddress,
+    /// `upstream_status`
+    UpstreamStatus,
+    /// `upstream_response_time`, in seconds.
+    UpstreamTime,
+    /// `request_time`, in seconds.
+    RequestTime,
+    /// `body_bytes_sent`
+    BodyBytesSent,
+    /// `remote_user`: the user of basic authentication.
+    RemoteUser,
+    /// `time_local`: `22/Nov/2026:14:44:23 +0000`.
+    TimeLocal,
+    /// `time_iso8601`: `2026-11-22T14:44:23+00:00`.
+    TimeIso8601,
+    /// `msec`: seconds since 1970, with milliseconds.
+    Milliseconds,
+    /// One that is known by name and has no value here: `bytes_sent`, `request_length`.
+    Unmeasured,
+}
+
+impl Variable {
+    /// The variable of this name, without `$`.
+    pub fn parse(name: &str) -> Option<Self> {
+        if let Some(named) = Self::parse_named(name) {
+            return Some(named);
+        }
+        Some(match name {
+            "uri" => Self::Uri,
+            "request_uri" => Self::RequestUri,
+            "request" => Self::RequestLine,
+            "host" => Self::Host,
+            "remote_addr" => Self::RemoteAddress,
+            "remote_port" => Self::RemotePort,
+            "server_addr" => Self::ServerAddress,
+            "server_port" => Self::ServerPort,
+            "request_method" => Self::Method,
+            "scheme" => Self::Scheme,
+            "args" | "query_string" => Self::Query,
+            "is_args" => Self::IsArgs,
+            "server_protocol" => Self::Protocol,
+            "route_id" => Self::RouteId,
+            "status" => Self::Status,
+            "upstream_addr" => Self::UpstreamAddress,
+            "upstream_status" => Self::UpstreamStatus,
+            "upstream_response_time" => Self::UpstreamTime,
+            "request_time" => Self::RequestTime,
+            "body_bytes_sent" => Self::BodyBytesSent,
+            "remote_user" => Self::RemoteUser,
+            "time_local" => Self::TimeLocal,
+            "time_iso8601" => Self::TimeIso8601,
+            "msec" => Self::Milliseconds,
+            "bytes_sent" | "request_length" => Self::Unmeasured,
+            _ => return None,
+        })
+    }
+
+    /// One with the name of an argument, a header, a cookie or a parameter in its own.
+    fn parse_named(name: &str) -> Option<Self> {
+        let rest = |prefix| name.strip_prefix(prefix).filter(|rest: &&str| !rest.is_empty());
+        let argument = rest("arg_").map(|name| Self::Argument(name.into()));
+        let header = || rest("http_").map(|name| Self::Header(name.replace('_', "-").into()));
+        let cookie = || rest("cookie_").map(|name| Self::Cookie(name.into()));
+        let parameter = || rest("uri_param_").map(|name| Self::UriParameter(name.into()));
+        argument.or_else(header).or_else(cookie).or_else(parameter)
+    }
+
+    /// Writes the value behind what `out` holds; says whether there is one.
+    pub fn write(&self, request: &Request, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Argument(name) => return read::argument(read::query(request.original_target()), name, out),
+            Self::Header(name) => return read::header(&request.headers, name, out),
+            Self::Cookie(name) => return read::cookie(&request.headers, name, out),
+            Self::RemoteUser => return read::user(&request.headers, out),
+            Self::UriParameter(name) => return parameter(cx, name, out),
+            Self::Uri => out.extend_from_slice(cx.path(request).as_bytes()),
+            Self::RequestUri => out.extend_from_slice(request.original_target().as_bytes()),
+            Self::RequestLine => request_line(request, cx, out),
+            Self::Host => return read::host(&request.headers, out),
+            Self::Method => out.extend_from_slice(cx.method.as_str().as_bytes()),
+            Self::Scheme => out.extend_from_slice(cx.connection.scheme().as_bytes()),
+            Self::RemoteAddress => out.extend_from_slice(cx.connection.peer_ip.as_bytes()),
+            Self::ServerPort => out.extend_from_slice(cx.connection.local_port.as_bytes()),
+            Self::Query => {
+                return read::query(request.original_target())
+                    .map(|args| out.extend_from_slice(args.as_bytes()))
+                    .is_some();
+            }
+            Self::IsArgs => out.extend_from_slice(if read::query(request.original_target()).is_some() {
+                b"?"
+            } else {
+                b""
+            }),
+            Self::Protocol => out.extend_from_slice(request.version.as_str().as_bytes()),
+            Self::RouteId => return present(cx.route_id(), out),
+            Self::TimeLocal => clock::with(|now| out.extend_from_slice(now.local().as_bytes())),
+            Self::TimeIso8601 => clock::with(|now| out.extend_from_slice(now.iso8601().as_bytes())),
+            Self::Milliseconds => clock::with(|now| display(format_args!("{:.3}", now.seconds()), out)),
+            _ => return self.write_number(cx, out),
+        }
+        true
+    }
+
+    fn write_number(&self, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::RemotePort => display(cx.connection.peer.port(), out),
+            Self::ServerAddress => display(cx.connection.local.ip().to_canonical(), out),
+            Self::Status if cx.status != 0 => display(cx.status, out),
+            Self::UpstreamStatus if cx.upstream.status != 0 => display(cx.upstream.status, out),
+            Self::BodyBytesSent => display(cx.body_bytes_sent, out),
+            Self::RequestTime => display(format_args!("{:.3}", cx.duration.as_secs_f64()), out),
+            Self::UpstreamTime => match cx.upstream.duration {
+                Some(duration) => display(format_args!("{:.3}", duration.as_secs_f64()), out),
+                None => return false,
+            },
+            Self::UpstreamAddress => match cx.upstream.address {
+                Some(address) => display(address, out),
+                None => return false,
+            },
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn present(text: &str, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(text.as_bytes());
+    !text.is_empty()
+}
+
+fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{value}");
+}
+
+fn parameter(cx: &RequestContext, name: &str, out: &mut Vec<u8>) -> bool {
+    let value = cx
+        .params
+        .iter()
+        .find(|(own, _)| **own == *name)
+        .map(|(_, value)| value);
+    out.extend_from_slice(value.map_or(&[], |value| value.as_bytes()));
+    value.is_some()
+}
+
+fn request_line(request: &Request, cx: &RequestContext, out: &mut Vec<u8>) {
+    let parts = [
+        cx.method.as_str(),
+        request.original_target(),
+        request.version.as_str(),
+    ];
+    for (at, part) in parts.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+}
