@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// Run the gateway
     ///
     /// Without a settings file the data plane listens on 9080 and 9081 and the Admin API on 127.0.0.1:9180. The
-    /// admin key comes from the settings and from LOCKGATE_ADMIN_KEY; where neither gives one, a random key is
+    /// admin key comes from the settings and from `LOCKGATE_ADMIN_KEY`; where neither gives one, a random key is
     /// made once, kept in DIR/admin.key, and shown at start. SIGTERM lets requests in flight finish first.
     Run(RunOptions),
     /// Run the gateway for trying things out, on loopback only

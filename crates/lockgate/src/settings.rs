@@ -1,5 +1,6 @@
 //! What is fixed at start-up: APISIX's `config.yaml`, with the environment's values in it.
 
+mod default;
 mod environment;
 mod read;
 mod section;
@@ -36,8 +37,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: Encryption,
     /// `deployment.admin`: the Admin API.
     pub(crate) admin: Admin,
-    /// `nginx_config.worker_processes`: threads of the data plane; `None` (`auto`) is one a core. Default: auto.
-    pub(crate) workers: Option<NonZeroUsize>,
+    /// `nginx_config.worker_processes`: threads of the data plane. Default: auto.
+    pub(crate) workers: Workers,
     /// `nginx_config.worker_shutdown_timeout`: how long requests in flight may go on after SIGTERM. Default: 240s.
     pub(crate) shutdown_timeout: Duration,
     /// `nginx_config.error_log_level`: what is logged. Default: warn.
@@ -50,6 +51,15 @@ pub(crate) struct Settings {
     pub(crate) access_log: AccessLog,
     /// `network.resolve`: names that have a fixed address. Default: none.
     pub(crate) resolve: Vec<Resolve>,
+}
+
+/// How many threads the data plane has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// One a core.
+    Auto,
+    /// So many.
+    Count(NonZeroUsize),
 }
 
 /// A port of the data plane.
@@ -174,69 +184,6 @@ pub(crate) struct SettingsError {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// APISIX's line.
-const DEFAULT_FORMAT: &str = concat!(
-    r#"$remote_addr - $remote_user [$time_local] $http_host "$request" $status $body_bytes_sent $request_time "#,
-    r#""$http_referer" "$http_user_agent" $upstream_addr $upstream_status $upstream_response_time "#,
-    r#""$upstream_scheme://$upstream_host$upstream_uri""#,
-);
-
-impl Default for Settings {
-    fn default() -> Self {
-        let listener = |port| Listener {
-            ip: None,
-            port,
-            http2: true,
-        };
-        let minute = Duration::from_mins(1);
-        Self {
-            listeners: vec![listener(9080), listener(9081)],
-            server_tokens: true,
-            encryption: Encryption {
-                enabled: true,
-                keyring: Vec::new(),
-            },
-            admin: Admin::default(),
-            workers: None,
-            shutdown_timeout: Duration::from_mins(4),
-            log_level: LevelFilter::WARN,
-            http: Http {
-                keepalive_timeout: minute,
-                client_header_timeout: minute,
-                client_body_timeout: minute,
-                client_max_body_size: None,
-                send_timeout: Duration::from_secs(10),
-            },
-            upstream: UpstreamPool {
-                keepalive: 320,
-                keepalive_timeout: minute,
-                keepalive_requests: 1000,
-            },
-            access_log: AccessLog {
-                enabled: true,
-                path: PathBuf::from("/dev/stdout"),
-                buffer: 16 << 10,
-                format: DEFAULT_FORMAT.to_owned(),
-                escape: Escape::Default,
-            },
-            resolve: Vec::new(),
-        }
-    }
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        let loopback = IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8);
-        Self {
-            keys: Vec::new(),
-            key_required: true,
-            allow: vec![loopback, IpNet::from(IpAddr::from(std::net::Ipv6Addr::LOCALHOST))],
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)),
-            cors: true,
-        }
-    }
-}
-
 impl Settings {
     /// Reads a file, or gives the defaults where none is named.
     pub(crate) fn load(
@@ -308,6 +255,16 @@ impl Settings {
             Ok(self)
         } else {
             Err(SettingsError { problems })
+        }
+    }
+}
+
+impl Workers {
+    /// How many that is on this machine.
+    pub(crate) fn count(self) -> NonZeroUsize {
+        match self {
+            Self::Auto => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            Self::Count(count) => count,
         }
     }
 }

@@ -11,6 +11,7 @@ use super::read::{Place, Readable, Report, Section};
 use super::value::Size;
 use super::{
     AccessLog, Admin, AdminKey, EncryptionKey, Escape, Http, Listener, Role, Secret, Settings, UpstreamPool,
+    Workers,
 };
 
 /// Threads of the data plane at most.
@@ -36,7 +37,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
     file.mapping(|root| {
         root.within("apisix", |apisix| read_apisix(apisix, settings));
         root.within("deployment", |deployment| {
-            read_deployment(deployment, &mut settings.admin)
+            read_deployment(deployment, &mut settings.admin);
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("network", |network| network.set("resolve", &mut settings.resolve));
@@ -188,34 +189,31 @@ impl Readable for Role {
 }
 
 fn read_nginx(nginx: &mut Section<'_>, settings: &mut Settings) {
-    if let Some(workers) = nginx
-        .place("worker_processes")
-        .and_then(|place| read_workers(&place))
-    {
-        settings.workers = workers;
-    }
+    nginx.set("worker_processes", &mut settings.workers);
     nginx.set("worker_shutdown_timeout", &mut settings.shutdown_timeout);
     nginx.set("error_log_level", &mut settings.log_level);
     nginx.within("http", |http| {
         read_http(http, &mut settings.http);
         http.within("upstream", |upstream| {
-            read_upstream(upstream, &mut settings.upstream)
+            read_upstream(upstream, &mut settings.upstream);
         });
         read_access_log(http, &mut settings.access_log);
     });
 }
 
-fn read_workers(place: &Place<'_>) -> Option<Option<NonZeroUsize>> {
-    if place.text() == Some("auto") {
-        return Some(None);
-    }
-    let count = place.number().filter(|count| *count <= MOST_WORKERS);
-    match count
-        .and_then(|count| usize::try_from(count).ok())
-        .and_then(NonZeroUsize::new)
-    {
-        Some(count) => Some(Some(count)),
-        None => place.refuse(format_args!("auto or a count from 1 to {MOST_WORKERS}")),
+impl Readable for Workers {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        if place.text() == Some("auto") {
+            return Some(Self::Auto);
+        }
+        let count = place.number().filter(|count| *count <= MOST_WORKERS);
+        match count
+            .and_then(|count| usize::try_from(count).ok())
+            .and_then(NonZeroUsize::new)
+        {
+            Some(count) => Some(Self::Count(count)),
+            None => place.refuse(format_args!("auto or a count from 1 to {MOST_WORKERS}")),
+        }
     }
 }
 

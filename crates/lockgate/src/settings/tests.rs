@@ -6,7 +6,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
-use super::{Escape, Role, Settings};
+use super::{Escape, Role, Settings, Workers};
 
 fn parse(yaml: &str) -> Settings {
     let (settings, warnings) = Settings::parse(yaml, |_| None).unwrap();
@@ -98,10 +98,7 @@ fn listeners_that_cannot_be_are_refused() {
     );
 }
 
-#[test]
-fn every_section_is_read() {
-    let settings = parse(
-        r#"
+const EVERYTHING: &str = r#"
 apisix:
   enable_server_tokens: false
   data_encryption: {enable_encrypt_fields: false, keyring: [qeddd145sfvddff3, edd1c9f0985e76a2]}
@@ -131,8 +128,11 @@ nginx_config:
     access_log_format_escape: json
 network:
   resolve: ["a.example:443:127.0.0.1:8443"]
-"#,
-    );
+"#;
+
+#[test]
+fn every_section_of_the_node_and_the_admin_api_is_read() {
+    let settings = parse(EVERYTHING);
     assert!(!settings.server_tokens && !settings.encryption.enabled && !settings.admin.key_required);
     assert_eq!(
         settings.encryption.keys(),
@@ -148,8 +148,14 @@ network:
     let allowed: Vec<_> = settings.admin.allow.iter().map(ToString::to_string).collect();
     assert_eq!(allowed, ["10.0.0.0/8", "::1/128", "192.0.2.1/32"]);
     assert_eq!(settings.admin.listen.to_string(), "0.0.0.0:9999");
-    assert!(!settings.admin.cors && !settings.access_log.enabled);
-    assert_eq!(settings.workers.map(usize::from), Some(3));
+    assert!(!settings.admin.cors);
+}
+
+#[test]
+fn every_section_of_nginx_is_read() {
+    let settings = parse(EVERYTHING);
+    assert!(!settings.access_log.enabled);
+    assert_eq!(settings.workers.count().get(), 3);
     assert_eq!(
         (settings.shutdown_timeout.as_secs(), settings.log_level),
         (5, LevelFilter::INFO)
@@ -267,7 +273,10 @@ nginx_config: {worker_processes: '${{WORKERS:=auto}}', http: {send_timeout: '${{
         (8080, false)
     );
     assert_eq!(settings.admin.keys[0].key.0, "0123");
-    assert_eq!((settings.admin.listen.port(), settings.workers), (9999, None));
+    assert_eq!(
+        (settings.admin.listen.port(), settings.workers),
+        (9999, Workers::Auto)
+    );
     assert_eq!(settings.http.send_timeout, Duration::from_millis(8080));
 }
 

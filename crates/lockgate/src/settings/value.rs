@@ -1,6 +1,6 @@
 //! The small languages of single values: nginx's times and sizes, addresses, names mapped to addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -27,6 +27,16 @@ pub(crate) struct Resolve {
     pub(crate) address: IpAddr,
     /// The port there; the one it is asked for on if none was given.
     pub(crate) to_port: u16,
+}
+
+impl Resolve {
+    /// What is asked for, and where it is.
+    pub(crate) fn pin(&self) -> ((String, u16), SocketAddr) {
+        (
+            (self.host.clone(), self.port),
+            SocketAddr::new(self.address, self.to_port),
+        )
+    }
 }
 
 impl FromStr for Resolve {
@@ -61,13 +71,11 @@ fn target_of(text: &str) -> Option<(IpAddr, Option<u16>)> {
         };
         return Some((IpAddr::V6(address.parse().ok()?), port));
     }
-    match text.parse() {
-        Ok(address) => Some((address, None)),
-        Err(_) => {
-            let (address, port) = text.split_once(':')?;
-            Some((address.parse().ok()?, Some(port.parse().ok()?)))
-        }
+    if let Ok(address) = text.parse() {
+        return Some((address, None));
     }
+    let (address, port) = text.split_once(':')?;
+    Some((address.parse().ok()?, Some(port.parse().ok()?)))
 }
 
 impl Readable for Resolve {

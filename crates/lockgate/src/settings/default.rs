@@ -1,0 +1,73 @@
+//! What holds where the file says nothing.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
+
+use super::{AccessLog, Admin, Encryption, Escape, Http, Listener, Settings, UpstreamPool, Workers};
+
+/// APISIX's line.
+const DEFAULT_FORMAT: &str = concat!(
+    r#"$remote_addr - $remote_user [$time_local] $http_host "$request" $status $body_bytes_sent $request_time "#,
+    r#""$http_referer" "$http_user_agent" $upstream_addr $upstream_status $upstream_response_time "#,
+    r#""$upstream_scheme://$upstream_host$upstream_uri""#,
+);
+
+impl Default for Settings {
+    fn default() -> Self {
+        let listener = |port| Listener {
+            ip: None,
+            port,
+            http2: true,
+        };
+        let minute = Duration::from_mins(1);
+        Self {
+            listeners: vec![listener(9080), listener(9081)],
+            server_tokens: true,
+            encryption: Encryption {
+                enabled: true,
+                keyring: Vec::new(),
+            },
+            admin: Admin::default(),
+            workers: Workers::Auto,
+            shutdown_timeout: Duration::from_mins(4),
+            log_level: LevelFilter::WARN,
+            http: Http {
+                keepalive_timeout: minute,
+                client_header_timeout: minute,
+                client_body_timeout: minute,
+                client_max_body_size: None,
+                send_timeout: Duration::from_secs(10),
+            },
+            upstream: UpstreamPool {
+                keepalive: 320,
+                keepalive_timeout: minute,
+                keepalive_requests: 1000,
+            },
+            access_log: AccessLog {
+                enabled: true,
+                path: PathBuf::from("/dev/stdout"),
+                buffer: 16 << 10,
+                format: DEFAULT_FORMAT.to_owned(),
+                escape: Escape::Default,
+            },
+            resolve: Vec::new(),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        let loopback = IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8);
+        Self {
+            keys: Vec::new(),
+            key_required: true,
+            allow: vec![loopback, IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))],
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)),
+            cors: true,
+        }
+    }
+}
