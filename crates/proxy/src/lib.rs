@@ -1,1 +1,13 @@
-//! placeholder
+//! How a request is served: the listener, the router, the line, the upstream.
+
+mod balancer;
+mod error;
+mod listener;
+mod request;
+pub mod router;
+mod snapshot;
+mod upstream;
+
+pub use error::ProxyError;
+pub use listener::{AccessLogSettings, Listener, Worker, WorkerSettings};
+pub use snapshot::{Compiler, Live, Snapshot};

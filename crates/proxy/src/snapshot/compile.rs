@@ -1,0 +1,257 @@
+//! From resources to a snapshot. What has not changed since the snapshot before is taken from it, so a change
+//! costs what it touches; what cannot be compiled keeps its last good form, or is left out, and is reported.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockgate_plugin::{Condition, Pipeline};
+use lockgate_resource::{
+    Id, Kind, Plugins, Record, RefusedResource, Resources, Route, Service, Status, Upstream,
+};
+
+use super::route::{CompiledRoute, Sources};
+use super::upstream::CompiledUpstream;
+use super::{Compiler, SharedUpstream, Snapshot, timeouts};
+use crate::router::{MethodSet, Router, Rule};
+
+impl Compiler {
+    /// Compiles everything.
+    pub fn compile(&self, resources: &Resources, previous: &Snapshot) -> (Snapshot, Vec<RefusedResource>) {
+        let mut refused = Vec::new();
+        let upstreams = self.upstreams(resources, previous, &mut refused);
+        let mut router = previous.router.clone();
+        let routes = self.routes(resources, previous, &upstreams, &mut router, &mut refused);
+        (
+            Snapshot {
+                revision: resources.revision,
+                router,
+                routes,
+                upstreams,
+            },
+            refused,
+        )
+    }
+
+    fn upstreams(
+        &self,
+        resources: &Resources,
+        previous: &Snapshot,
+        refused: &mut Vec<RefusedResource>,
+    ) -> BTreeMap<Id, SharedUpstream> {
+        let compile = |(id, record): (&Id, &Arc<Record>)| {
+            let before = previous.upstreams.get(id);
+            if let Some(same) = before.filter(|before| Arc::ptr_eq(&before.source, record)) {
+                return Some((id.clone(), same.clone()));
+            }
+            let built = Upstream::from_value(&record.value).and_then(|upstream| {
+                let before = before.map(|before| &*before.compiled);
+                CompiledUpstream::compile(&upstream, self.keep_alive, &self.build, before)
+            });
+            match built {
+                Ok(compiled) => {
+                    let shared = SharedUpstream {
+                        source: record.clone(),
+                        compiled: Arc::new(compiled),
+                    };
+                    Some((id.clone(), shared))
+                }
+                Err(reason) => {
+                    refused.push(refusal(record, reason));
+                    before.map(|before| (id.clone(), before.clone()))
+                }
+            }
+        };
+        resources.of(Kind::Upstream).iter().filter_map(compile).collect()
+    }
+
+    fn routes(
+        &self,
+        resources: &Resources,
+        previous: &Snapshot,
+        upstreams: &BTreeMap<Id, SharedUpstream>,
+        router: &mut Router<Arc<CompiledRoute>>,
+        refused: &mut Vec<RefusedResource>,
+    ) -> BTreeMap<Id, Arc<CompiledRoute>> {
+        let mut routes = previous.routes.clone();
+        let gone: Vec<_> = routes
+            .keys()
+            .filter(|id| resources.get(Kind::Route, id.as_str()).is_none())
+            .cloned()
+            .collect();
+        for id in gone {
+            if let Some(rule) = routes.remove(&id).and_then(|route| route.rule.clone()) {
+                router.remove(&rule);
+            }
+        }
+        for (id, record) in resources.of(Kind::Route) {
+            let before = routes.get(id).cloned();
+            let sources = sources(resources, upstreams, record);
+            if let (Some(before), Ok(sources)) = (&before, &sources)
+                && before.sources.are(sources)
+            {
+                continue;
+            }
+            let built = sources
+                .and_then(|sources| self.route(id, sources, upstreams, before.as_deref()))
+                .and_then(|route| swap_rule(router, before.as_deref(), route));
+            match built {
+                Ok(route) => drop(routes.insert(id.clone(), route)),
+                Err(reason) => refused.push(refusal(record, reason)),
+            }
+        }
+        routes
+    }
+
+    fn route(
+        &self,
+        id: &Id,
+        sources: Sources,
+        upstreams: &BTreeMap<Id, SharedUpstream>,
+        previous: Option<&CompiledRoute>,
+    ) -> Result<CompiledRoute, String> {
+        let route = Route::from_value(&sources.route.value)?;
+        let service = sources
+            .service
+            .as_ref()
+            .map(|record| Service::from_value(&record.value))
+            .transpose()?;
+        let pipeline = Pipeline::build(
+            &merged(service.as_ref(), &route),
+            &self.registry,
+            &self.build,
+            previous.map(|previous| &previous.pipeline),
+        )?;
+        let own = route.upstream.as_ref().or_else(|| match route.upstream_id {
+            None => service.as_ref().and_then(|service| service.upstream.as_ref()),
+            Some(_) => None,
+        });
+        let upstream = match (own, sources.upstream.as_ref()) {
+            (Some(own), _) => {
+                let before = previous.and_then(|previous| previous.upstream.as_deref());
+                Some(Arc::new(CompiledUpstream::compile(
+                    own,
+                    self.keep_alive,
+                    &self.build,
+                    before,
+                )?))
+            }
+            (None, Some(record)) => upstreams.get(&record.id).map(|shared| shared.compiled.clone()),
+            (None, None) => None,
+        };
+        let written = upstream.as_ref().and_then(|upstream| upstream.timeouts);
+        let rule = (route.status == Status::Enabled)
+            .then(|| rule(id, &route, service.as_ref()))
+            .transpose()?;
+        Ok(CompiledRoute {
+            id: id.clone(),
+            pipeline,
+            timeouts: route
+                .timeout
+                .as_ref()
+                .map(timeouts)
+                .or(written)
+                .unwrap_or_default(),
+            upstream,
+            rule: rule.map(Arc::new),
+            sources,
+        })
+    }
+}
+
+/// What a route is made of; an error when it refers to something that is not there.
+fn sources(
+    resources: &Resources,
+    upstreams: &BTreeMap<Id, SharedUpstream>,
+    route: &Arc<Record>,
+) -> Result<Sources, String> {
+    let named = |record: &Record, field: &str| lockgate_resource::read_id(&record.value[field]);
+    let service = match named(route, "service_id") {
+        None => None,
+        Some(id) => Some(
+            resources
+                .get(Kind::Service, id.as_str())
+                .cloned()
+                .ok_or_else(|| format!("service [{id}] does not exist"))?,
+        ),
+    };
+    let has_own = |record: &Record| record.value.get("upstream").is_some();
+    let upstream_id = named(route, "upstream_id").or_else(|| {
+        let service = service.as_deref().filter(|_| !has_own(route))?;
+        named(service, "upstream_id").filter(|_| !has_own(service))
+    });
+    let upstream = match upstream_id {
+        None => None,
+        // The record that is live, which is the last good one where the newest was refused.
+        Some(id) => Some(
+            upstreams
+                .get(&id)
+                .map(|shared| shared.source.clone())
+                .ok_or_else(|| format!("upstream [{id}] does not exist"))?,
+        ),
+    };
+    Ok(Sources {
+        route: route.clone(),
+        service,
+        upstream,
+    })
+}
+
+/// The plugins of a service, and over them those of the route.
+fn merged(service: Option<&Service>, route: &Route) -> Plugins {
+    let mut plugins = service.map(|service| service.plugins.clone()).unwrap_or_default();
+    plugins.extend(route.plugins.clone());
+    plugins
+}
+
+fn rule(id: &Id, route: &Route, service: Option<&Service>) -> Result<Rule, String> {
+    let hosts = match service {
+        Some(service) if route.hosts.is_empty() => &service.hosts,
+        _ => &route.hosts,
+    };
+    let condition = match route.vars.is_empty() {
+        true => None,
+        false => Some(Condition::parse(&route.vars.clone().into())?),
+    };
+    let methods =
+        MethodSet::parse(route.methods.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+    Ok(Rule {
+        id: id.to_string(),
+        uris: route.uris.clone(),
+        hosts: hosts.clone(),
+        methods: Some(methods),
+        remote_addrs: route.remote_addrs.clone(),
+        condition,
+        priority: i32::try_from(route.priority)
+            .map_err(|_| format!("priority {} is out of range", route.priority))?,
+    })
+}
+
+/// Puts the route into the router in place of what was there. A rule the router refuses changes nothing.
+fn swap_rule(
+    router: &mut Router<Arc<CompiledRoute>>,
+    before: Option<&CompiledRoute>,
+    route: CompiledRoute,
+) -> Result<Arc<CompiledRoute>, String> {
+    let route = Arc::new(route);
+    let old = before.and_then(|before| before.rule.as_ref());
+    let mut changed = router.clone();
+    if let Some(old) = old {
+        changed.remove(old);
+    }
+    if let Some(rule) = &route.rule {
+        changed
+            .insert(rule, route.clone())
+            .map_err(|error| error.to_string())?;
+    }
+    *router = changed;
+    Ok(route)
+}
+
+fn refusal(record: &Record, reason: String) -> RefusedResource {
+    RefusedResource {
+        kind: record.kind,
+        id: record.id.clone(),
+        modified: record.modified,
+        reason,
+    }
+}

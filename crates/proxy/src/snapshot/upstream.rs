@@ -1,0 +1,208 @@
+//! An upstream, compiled: peers to connect to, and whose turn it is.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_http::client::Timeouts;
+use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
+use lockgate_http::tls;
+use lockgate_plugin::BuildContext;
+use lockgate_resource::{Balance, Node, PassHost, Scheme, Upstream};
+use rustls_pki_types::ServerName;
+
+use crate::balancer::RoundRobin;
+
+/// Nodes, and how they are asked.
+#[derive(Debug)]
+pub(crate) struct CompiledUpstream {
+    nodes: Vec<CompiledNode>,
+    /// One round for each priority, the highest first.
+    rounds: Vec<RoundRobin>,
+    pub(crate) host: HostRule,
+    /// Seconds written in the upstream itself; a route may say otherwise.
+    pub(crate) timeouts: Option<Timeouts>,
+    /// How many more nodes are asked when one cannot be reached.
+    pub(crate) retries: usize,
+    pub(crate) retry_timeout: Option<Duration>,
+}
+
+/// A node, compiled.
+#[derive(Debug)]
+pub(crate) struct CompiledNode {
+    pub(crate) peer: Arc<Peer>,
+    /// Host and port as `pass_host: node` sends them.
+    pub(crate) host: Box<str>,
+    written: Node,
+    tls: Option<bool>,
+    keep_alive: KeepAlive,
+}
+
+/// Which Host a node is sent.
+#[derive(Debug)]
+pub(crate) enum HostRule {
+    Pass,
+    Node,
+    Rewrite(Box<str>),
+}
+
+impl CompiledUpstream {
+    /// Compiles an upstream. Nodes that `previous` has keep their connections.
+    pub(crate) fn compile(
+        upstream: &Upstream,
+        defaults: KeepAlive,
+        cx: &BuildContext,
+        previous: Option<&Self>,
+    ) -> Result<Self, String> {
+        refuse_unsupported(upstream)?;
+        let keep_alive = upstream.keepalive_pool.map_or(defaults, |pool| KeepAlive {
+            connections: pool.size as usize,
+            timeout: if pool.idle_timeout.is_zero() {
+                Duration::MAX
+            } else {
+                pool.idle_timeout
+            },
+            requests: pool.requests,
+        });
+        let tls = upstream
+            .scheme
+            .is_tls()
+            .then(|| upstream.tls.as_ref().is_some_and(|tls| tls.verify));
+        let node = |node: &Node| match previous.and_then(|previous| previous.node(node, tls, keep_alive)) {
+            Some(kept) => Ok(kept),
+            None => CompiledNode::new(node, upstream, tls, keep_alive, cx),
+        };
+        let nodes = upstream
+            .nodes
+            .iter()
+            .map(node)
+            .collect::<Result<Vec<_>, String>>()?;
+        let usable = upstream.nodes.iter().filter(|node| node.weight > 0).count();
+        let retries = upstream
+            .retries
+            .map_or(usable.saturating_sub(1), |retries| retries as usize);
+        Ok(Self {
+            rounds: rounds(&upstream.nodes),
+            nodes,
+            host: match upstream.pass_host {
+                PassHost::Pass => HostRule::Pass,
+                PassHost::Node => HostRule::Node,
+                PassHost::Rewrite => {
+                    HostRule::Rewrite(upstream.upstream_host.as_deref().unwrap_or_default().into())
+                }
+            },
+            timeouts: upstream.timeout.map(|timeout| super::timeouts(&timeout)),
+            retries: retries.min(usable.saturating_sub(1)),
+            retry_timeout: upstream.retry_timeout.filter(|timeout| !timeout.is_zero()),
+        })
+    }
+
+    fn node(&self, written: &Node, tls: Option<bool>, keep_alive: KeepAlive) -> Option<CompiledNode> {
+        let same = |node: &&CompiledNode| {
+            let at = (&node.written.host, node.written.port);
+            at == (&written.host, written.port) && node.tls == tls && node.keep_alive == keep_alive
+        };
+        let kept = self.nodes.iter().find(same)?;
+        Some(CompiledNode {
+            peer: kept.peer.clone(),
+            host: kept.host.clone(),
+            written: written.clone(),
+            tls,
+            keep_alive,
+        })
+    }
+
+    /// The next node that was not asked yet; by priority, then by turn.
+    pub(crate) fn pick(&self, asked: &[usize]) -> Option<(usize, &CompiledNode)> {
+        let node = self
+            .rounds
+            .iter()
+            .find_map(|round| round.pick(|node| !asked.contains(&node)))?;
+        Some((node, &self.nodes[node]))
+    }
+}
+
+fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
+    let refused = |what: &str| Err(format!("{what} is not supported by this version"));
+    match upstream {
+        upstream if upstream.balance != Balance::RoundRobin => {
+            refused("an upstream type other than roundrobin")
+        }
+        upstream if matches!(upstream.scheme, Scheme::Grpc | Scheme::Grpcs) => refused("scheme grpc"),
+        upstream if upstream.discovery_type.is_some() => refused("discovery_type"),
+        upstream
+            if upstream
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_cert.is_some() || tls.client_cert_id.is_some()) =>
+        {
+            refused("tls.client_cert")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn rounds(nodes: &[Node]) -> Vec<RoundRobin> {
+    let mut by_priority: BTreeMap<Reverse<i64>, Vec<u32>> = BTreeMap::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let weights = by_priority
+            .entry(Reverse(node.priority))
+            .or_insert_with(|| vec![0; nodes.len()]);
+        weights[index] = node.weight;
+    }
+    by_priority
+        .values()
+        .map(|weights| RoundRobin::new(weights))
+        .collect()
+}
+
+impl CompiledNode {
+    fn new(
+        node: &Node,
+        upstream: &Upstream,
+        tls: Option<bool>,
+        keep_alive: KeepAlive,
+        cx: &BuildContext,
+    ) -> Result<Self, String> {
+        let port = node.port.unwrap_or(upstream.scheme.default_port());
+        let is_v6 = node.host.contains(':');
+        let shown = if is_v6 {
+            format!("[{}]", node.host)
+        } else {
+            node.host.clone()
+        };
+        let host = if port == upstream.scheme.default_port() {
+            shown
+        } else {
+            format!("{shown}:{port}")
+        };
+        let tls_of = |verifies: bool| {
+            // The certificate is asked for by the name the node is sent as Host, where that is known beforehand.
+            let name = match upstream.pass_host {
+                PassHost::Rewrite => upstream.upstream_host.as_deref().unwrap_or(&node.host),
+                PassHost::Pass | PassHost::Node => &node.host,
+            };
+            let name = name
+                .split(':')
+                .next()
+                .filter(|_| !is_v6)
+                .unwrap_or(name)
+                .to_owned();
+            let name =
+                ServerName::try_from(name).map_err(|_| format!("node {} cannot be a TLS name", node.host))?;
+            Ok::<_, String>(PeerTls {
+                config: tls::client_config(verifies),
+                name,
+            })
+        };
+        let peer_tls = tls.map(tls_of).transpose()?;
+        Ok(Self {
+            peer: Arc::new(Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver)),
+            host: host.into(),
+            written: node.clone(),
+            tls,
+            keep_alive,
+        })
+    }
+}

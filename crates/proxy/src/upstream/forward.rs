@@ -1,0 +1,88 @@
+//! Passes a request to a node, and to another when it cannot have been executed by the first.
+
+use http::Method;
+use lockgate_http::client::{SendFailure, Timeouts, send};
+use lockgate_http::{Body, ClientError, Outgoing, Request, Response};
+use lockgate_plugin::RequestContext;
+use tokio::time::Instant;
+
+use crate::error::ProxyError;
+use crate::snapshot::{CompiledNode, CompiledUpstream, HostRule};
+
+/// The answer of the first node that gives one.
+pub(crate) async fn forward(
+    upstream: &CompiledUpstream,
+    timeouts: &Timeouts,
+    request: &mut Request,
+    cx: &mut RequestContext,
+) -> Result<Response, ProxyError> {
+    let begun = Instant::now();
+    let mut asked: Vec<usize> = Vec::new();
+    let mut body = std::mem::take(&mut request.body);
+    loop {
+        let (index, node) = upstream.pick(&asked).ok_or(ProxyError::NoNode)?;
+        let is_bodiless = body.is_empty();
+        let answer = ask(node, upstream, timeouts, request, body, cx).await;
+        cx.upstream.duration = Some(begun.elapsed());
+        let failure = match answer {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        tracing::warn!(route = cx.route_id(), node = node.peer.label(), error = %failure.error, "node failed");
+        asked.push(index);
+        let in_time = upstream.retry_timeout.is_none_or(|limit| begun.elapsed() < limit);
+        let again = (asked.len() <= upstream.retries && in_time)
+            .then(|| body_for_retry(&request.method, failure.body, &failure.error, is_bodiless))
+            .flatten();
+        match again {
+            Some(again) if upstream.pick(&asked).is_some() => body = again,
+            _ => return Err(ProxyError::Upstream(failure.error)),
+        }
+    }
+}
+
+/// The body for another try; `None` when there must not be one: the request may have been executed, or its body
+/// is gone. RFC 9110 §9.2.2: an idempotent request may be sent twice.
+fn body_for_retry(
+    method: &Method,
+    unused: Option<Body>,
+    error: &ClientError,
+    is_bodiless: bool,
+) -> Option<Body> {
+    let is_closed = matches!(error, ClientError::Closed { untouched: true, .. });
+    match unused {
+        Some(body) if error.is_safe_to_retry() => Some(body),
+        None if is_closed && is_bodiless && method.is_idempotent() => Some(Body::empty()),
+        _ => None,
+    }
+}
+
+async fn ask(
+    node: &CompiledNode,
+    upstream: &CompiledUpstream,
+    timeouts: &Timeouts,
+    request: &Request,
+    body: Body,
+    cx: &mut RequestContext,
+) -> Result<Response, SendFailure> {
+    let answer = {
+        let mut outgoing = Outgoing::forwarding(request, &cx.connection);
+        outgoing.host = match &upstream.host {
+            HostRule::Pass => None,
+            HostRule::Node => Some(&node.host),
+            HostRule::Rewrite(host) => Some(host),
+        };
+        send(&node.peer, request, body, &outgoing, timeouts).await
+    };
+    match answer {
+        Ok(answer) => {
+            cx.upstream.address = Some(answer.remote);
+            cx.upstream.status = answer.response.status.as_u16();
+            Ok(answer.response)
+        }
+        Err(failure) => {
+            cx.upstream.address = failure.remote;
+            Err(failure)
+        }
+    }
+}
