@@ -349,3 +349,67 @@ fn acknowledged_changes_survive_fifty_kills() {
     }
     assert!(revision > 300, "the victim got {revision} changes done");
 }
+
+/// The variable that names the store of the process that may not write long files.
+const CRAMPED: &str = "LOCKGATE_TEST_CRAMPED";
+
+#[tokio::test]
+#[ignore = "runs in a process of its own, with a limit on the length of files"]
+async fn cramped() {
+    let Some(path) = std::env::var_os(CRAMPED) else {
+        return;
+    };
+    let store = RedbStore::open(Path::new(&path)).unwrap();
+    let long = json!({"desc": "x".repeat(8 << 10)});
+    let mut kept = 0;
+    let error = loop {
+        match store.commit(put(kept, long.clone()), Expect::Absent).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 10_000, "the limit does not hold");
+    };
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert_eq!(
+        store.watch().borrow().of(Kind::Route).len() as u64,
+        kept,
+        "what failed is not shown"
+    );
+    let again = store.commit(put(kept, long), Expect::Absent).await.unwrap_err();
+    assert!(matches!(again, StoreError::Unavailable(_)), "{again}");
+    let room = ["--fsize=unlimited", "--pid", &std::process::id().to_string()].map(str::to_owned);
+    assert!(Command::new("prlimit").args(room).status().unwrap().success());
+    for id in 0..kept / 2 {
+        store
+            .commit(delete(id), Expect::Anything)
+            .await
+            .expect("there is room again");
+    }
+    println!("\nkept {kept}");
+}
+
+#[test]
+fn a_full_disk_refuses_changes_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lockgate.redb");
+    // A write beyond the limit fails as one on a full disk does, once its signal is ignored.
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -S -f 800; exec \"$0\" --exact redb::tests::cramped --ignored --nocapture",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .env(CRAMPED, &path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let kept = said
+        .lines()
+        .find_map(|line| line.strip_prefix("kept "))
+        .and_then(|n| n.parse::<u64>().ok());
+    let kept = kept.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
+    let store = RedbStore::open(&path).unwrap();
+    let resources = store.watch().borrow().clone();
+    assert_eq!(resources.of(Kind::Route).len() as u64, kept - kept / 2);
+    assert_eq!(resources.revision.0, kept + kept / 2);
+}
