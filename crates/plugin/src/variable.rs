@@ -10,6 +10,8 @@ use std::io::Write as _;
 use lockgate_http::Request;
 use lockgate_telemetry::clock;
 
+pub use read::without_port;
+
 use crate::RequestContext;
 
 /// A variable, as conditions and log formats name it: `remote_addr`, `arg_name`, `http_x_api_key`.

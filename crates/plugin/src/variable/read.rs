@@ -90,7 +90,8 @@ pub(super) fn host(headers: &Headers, out: &mut Vec<u8>) -> bool {
     !name.is_empty()
 }
 
-fn without_port(host: &str) -> &str {
+/// A host without its port: `[::1]:80` is `[::1]`.
+pub fn without_port(host: &str) -> &str {
     let port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     match host.rsplit_once(':') {
         Some((name, digits)) if port(digits) && (!name.contains(':') || name.ends_with(']')) => name,
