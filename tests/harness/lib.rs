@@ -20,6 +20,9 @@ mod tls;
 mod upstream;
 mod wait;
 
+#[cfg(test)]
+mod tests;
+
 pub use binary::lockgate;
 pub use connection::Connection;
 pub use curl::{Curl, curl, sh};

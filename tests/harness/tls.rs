@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Issues certificates for names under a test's control.
@@ -17,6 +17,7 @@ impl Authority {
     /// Makes a fresh authority.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names, none wrong");
+        params.distinguished_name.push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params
@@ -44,7 +45,8 @@ impl Authority {
 
     /// What a server for `name` (a DNS name or an address) needs.
     pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params
             .signed_by(&key, &self.issuer)
