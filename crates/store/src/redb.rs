@@ -39,13 +39,6 @@ impl RedbStore {
     /// checksums are verified. A file that fails is left as it is, to the byte.
     pub fn open(path: &Path) -> Result<Arc<Self>, StoreError> {
         let opened = file::open(path)?;
-        for record in &opened.unreadable {
-            tracing::error!(
-                key = record.key,
-                reason = record.reason,
-                "a record in the store cannot be read"
-            );
-        }
         let resources = Arc::new(watch::Sender::new(opened.resources));
         let (requests, receiver) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -68,7 +61,8 @@ impl RedbStore {
         }))
     }
 
-    /// The records that could not be read when the file was opened. They are still in the file, untouched.
+    /// The records that could not be read when the file was opened, for the program to report. They are still in
+    /// the file, untouched.
     pub fn unreadable(&self) -> &[UnreadableRecord] {
         &self.unreadable
     }

@@ -1,5 +1,6 @@
 //! What the file looks like, and how it is opened: checked whole before anything in it is trusted or changed.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -34,6 +35,12 @@ pub struct UnreadableRecord {
     pub key: String,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl fmt::Display for UnreadableRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
 }
 
 /// An open file and what was found in it.
