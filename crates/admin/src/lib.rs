@@ -1,1 +1,151 @@
-//! placeholder
+//! How resources are changed: the Admin API, in APISIX's paths, envelopes and words.
+
+mod address;
+mod auth;
+mod body;
+mod change;
+mod envelope;
+mod json;
+mod list;
+mod merge;
+mod resource;
+mod schema;
+mod secrets;
+mod serve;
+mod status;
+mod validate;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use http::request::Parts;
+use http::{Method, Response};
+use ipnet::IpNet;
+use lockgate_plugin::{BuildContext, Registry};
+use lockgate_resource::{Applied, Kind};
+use lockgate_store::{Keyring, Store};
+use tokio::sync::{Mutex, watch};
+
+use crate::address::Address;
+use crate::envelope::{Refusal, Reply};
+
+pub use serve::serve;
+
+/// What the Admin API works with.
+pub struct Admin {
+    /// Where resources rest.
+    pub store: Arc<dyn Store>,
+    /// The plugins that resources may name.
+    pub registry: Arc<Registry>,
+    /// What plugins may use while they are built for trial.
+    pub build: BuildContext,
+    /// Seals and opens secret fields. `None` leaves them as they are written.
+    pub keyring: Option<Arc<Keyring>>,
+    /// What is live on this node. Where its sender is gone, nobody waits.
+    pub applied: watch::Receiver<Applied>,
+    /// Who may call.
+    pub keys: Vec<AdminKey>,
+    /// Whether a caller has to show a key. Without any key in `keys`, nobody can.
+    pub key_required: bool,
+    /// From where calls may come. Empty is from everywhere.
+    pub allow: Vec<IpNet>,
+    /// Whether browsers may call from any page.
+    pub cors: bool,
+    /// Whether the Host of a call must be a loopback name or address, so that no web page can reach this API by
+    /// pointing its own name here.
+    pub loopback_hosts_only: bool,
+}
+
+/// A key that callers show.
+#[derive(Clone)]
+pub struct AdminKey {
+    /// A name for people.
+    pub name: String,
+    /// The key.
+    pub key: String,
+    /// What its holder may do.
+    pub role: Role,
+}
+
+/// What the holder of a key may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    #[default]
+    Admin,
+    /// Look: GET only.
+    Viewer,
+}
+
+/// What one Admin API shares between its calls.
+struct Shared {
+    admin: Admin,
+    /// Held from the check of a change to its commit, so that what was checked is what is changed.
+    changing: Mutex<()>,
+}
+
+type Calls = Arc<Shared>;
+
+/// The Admin API. A call has to carry `ConnectInfo<SocketAddr>` among its extensions, where `allow` is not
+/// empty: `serve` adds it, and whoever calls the router directly does.
+pub fn router(admin: Admin) -> Router {
+    let shared = Arc::new(Shared {
+        admin,
+        changing: Mutex::new(()),
+    });
+    Router::new().fallback(answer).with_state(shared)
+}
+
+async fn answer(State(calls): State<Calls>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let peer = parts
+        .extensions
+        .get::<ConnectInfo<std::net::SocketAddr>>()
+        .map(|info| info.0.ip());
+    let reply = match Address::of(&parts.uri) {
+        _ if calls.admin.cors && parts.method == Method::OPTIONS => Ok(Reply::preflight()),
+        Some(address) => call(&calls, peer, &parts, &address, body).await,
+        None => Err(Refusal::NoSuchPath),
+    };
+    reply.unwrap_or_else(Reply::from).into_response(calls.admin.cors)
+}
+
+async fn call(
+    calls: &Calls,
+    peer: Option<IpAddr>,
+    parts: &Parts,
+    address: &Address,
+    body: Body,
+) -> Result<Reply, Refusal> {
+    let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
+    auth::admit(&calls.admin, peer, parts)?;
+    if segments.is_empty() && parts.method == Method::HEAD {
+        return Ok(Reply::empty());
+    }
+    auth::authenticate(&calls.admin, parts, address)?;
+    match (parts.method.as_str(), segments.as_slice()) {
+        ("GET", ["plugins", "list"]) => schema::plugin_names(&calls.admin, address),
+        ("PUT", ["plugins", "reload"]) => Ok(Reply::words("done").of_resource()),
+        (method, ["plugins", "reload"]) => Err(Refusal::ReloadIsPut(method.to_owned())),
+        ("GET", ["plugins"]) => schema::plugins(&calls.admin, address),
+        ("GET", ["plugins", name] | ["schema", "plugins", name]) => {
+            schema::plugin(&calls.admin, address, name)
+        }
+        ("POST", ["schema", "validate", kind]) => validate::schema(calls, kind, body).await,
+        ("POST", ["configs", "validate"]) => validate::configs(calls, body).await,
+        ("GET", ["schema", rest @ ..]) => schema::of_kind(rest.first().copied().unwrap_or_default()),
+        ("GET", ["status"]) => Ok(status::show(&calls.admin)),
+        (_, ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
+        (method, [plural, rest @ ..]) => match Kind::from_plural(plural) {
+            Some(kind) => resource::call(calls, kind, method, rest, address, body).await,
+            None => Err(Refusal::UnsupportedType((*plural).to_owned())),
+        },
+        (_, []) => Err(Refusal::NoSuchMethod),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! What is answered: APISIX's envelopes, and the one body for everything that can go wrong.
+
+use axum::body::Body;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use lockgate_resource::{Id, Kind, Record};
+use lockgate_store::StoreError;
+use serde_json::{Value, json};
+
+const SERVER: &str = concat!("lockgate/", env!("CARGO_PKG_VERSION"));
+
+/// An answer.
+pub(crate) struct Reply {
+    status: StatusCode,
+    body: Vec<u8>,
+    is_preflight: bool,
+    shows_version: bool,
+}
+
+impl Reply {
+    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
+        Self {
+            status,
+            body: body.to_string().into_bytes(),
+            is_preflight: false,
+            shows_version: false,
+        }
+    }
+
+    /// An answer without a body.
+    pub(crate) fn empty() -> Self {
+        Self::words("")
+    }
+
+    /// An answer in words: APISIX gives a few so, with the content type of all others.
+    pub(crate) fn words(words: &str) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: words.into(),
+            is_preflight: false,
+            shows_version: false,
+        }
+    }
+
+    /// The answer to a browser that asks whether it may call.
+    pub(crate) fn preflight() -> Self {
+        Self {
+            is_preflight: true,
+            ..Self::empty()
+        }
+    }
+
+    /// The answer of a resource, which names the version of the API.
+    pub(crate) fn of_resource(self) -> Self {
+        Self {
+            shows_version: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn into_response(self, cors: bool) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let mut set =
+            |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
+        set(header::SERVER, SERVER);
+        set(
+            header::CONTENT_TYPE,
+            if self.is_preflight {
+                "text/plain"
+            } else {
+                "application/json"
+            },
+        );
+        if self.shows_version {
+            set(HeaderName::from_static("x-api-version"), "v3");
+        }
+        if cors {
+            set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+            set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+            set(header::ACCESS_CONTROL_MAX_AGE, "3600");
+        }
+        if self.is_preflight {
+            set(
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                "POST, GET, PUT, OPTIONS, DELETE, PATCH",
+            );
+            set(header::ACCESS_CONTROL_ALLOW_HEADERS, "*");
+        } else if cors {
+            set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
+        }
+        response
+    }
+}
+
+/// A stored resource, as GET shows it: secrets in `value` are opened.
+pub(crate) fn stored(record: &Record, value: Value) -> Value {
+    json!({
+        "key": record.kind.key(&record.id),
+        "modifiedIndex": record.modified.0,
+        "createdIndex": record.created.0,
+        "value": value,
+    })
+}
+
+/// What a change wrote, as PUT, POST and PATCH show it: secrets in `value` are sealed.
+pub(crate) fn written(kind: Kind, id: &Id, value: Value, warnings: &[String]) -> Value {
+    let mut body = json!({"key": kind.key(id), "value": value});
+    if !warnings.is_empty() {
+        body["warnings"] = json!(warnings);
+    }
+    body
+}
+
+/// Why a call is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// A resource is not as it should be.
+    #[error("{0}")]
+    Invalid(String),
+    /// The same, where nothing was to be kept.
+    #[error("{0}")]
+    Unfit(String),
+    #[error("invalid request body: {why}")]
+    BrokenJson { why: String, body: String },
+    #[error("request body is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("request body did not arrive within {0} s")]
+    TooSlow(u64),
+    #[error("page_size must be between 10 and 500")]
+    PageSize,
+    #[error("failed to check token")]
+    Token(&'static str),
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("Key not found")]
+    KeyNotFound,
+    #[error("404 Route Not Found")]
+    NoSuchPath,
+    #[error("not found")]
+    NoSuchMethod,
+    #[error("Unsupported resource type: {0}")]
+    UnsupportedType(String),
+    #[error("plugin not found in subsystem {0}")]
+    NoSuchPlugin(String),
+    #[error("please use PUT method to reload the plugins, {0} method is not allowed.")]
+    ReloadIsPut(String),
+    #[error("Configuration validation failed")]
+    Configs(Vec<Value>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::KeyNotFound
+            | Self::NoSuchPath
+            | Self::NoSuchMethod
+            | Self::UnsupportedType(_)
+            | Self::NoSuchPlugin(_)
+            | Self::Store(StoreError::Missing(_)) => StatusCode::NOT_FOUND,
+            Self::ReloadIsPut(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Invalid(_)
+            | Self::Unfit(_)
+            | Self::BrokenJson { .. }
+            | Self::PageSize
+            | Self::Configs(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let words = refusal.to_string();
+        let body = match &refusal {
+            Refusal::PageSize => {
+                return Self {
+                    status: refusal.status(),
+                    ..Self::words(&words)
+                }
+                .of_resource();
+            }
+            Refusal::BrokenJson { body, .. } => json!({"error_msg": words, "req_body": body}),
+            Refusal::Token(why) => json!({"error_msg": words, "description": why}),
+            Refusal::Configs(errors) => json!({"error_msg": words, "errors": errors}),
+            Refusal::KeyNotFound | Refusal::Store(StoreError::Missing(_)) => {
+                json!({"message": "Key not found"})
+            }
+            _ => json!({"error_msg": words}),
+        };
+        let reply = Self::json(refusal.status(), &body);
+        match refusal {
+            Refusal::Invalid(_) | Refusal::KeyNotFound | Refusal::NoSuchPlugin(_) | Refusal::Store(_) => {
+                reply.of_resource()
+            }
+            _ => reply,
+        }
+    }
+}

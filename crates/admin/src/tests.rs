@@ -1,0 +1,1 @@
+//! The Admin API, called in-process.

@@ -1,0 +1,95 @@
+//! Checks without keeping.
+
+use axum::body::Body;
+use http::StatusCode;
+use lockgate_plugin::Condition;
+use lockgate_resource::{Kind, Resources, check, check_references};
+use serde_json::{Value, json};
+
+use crate::envelope::{Refusal, Reply};
+use crate::{Admin, Calls, body};
+
+/// The most of a value that an error repeats.
+const QUOTED: usize = 100;
+
+/// Checks a resource by itself and, where `among` is given, that what it refers to is there. Answers with what
+/// is accepted but probably not meant.
+pub(crate) fn examine(
+    admin: &Admin,
+    among: Option<&Resources>,
+    kind: Kind,
+    value: &Value,
+) -> Result<Vec<String>, String> {
+    check(kind, value)?;
+    if let Some(resources) = among {
+        check_references(resources, value)?;
+    }
+    let mut warnings = Vec::new();
+    for (name, config) in value
+        .get("plugins")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        warnings.extend(examine_plugin(admin, name, config)?);
+    }
+    if let Some(vars) = value.get("vars") {
+        Condition::parse(vars).map_err(|why| format!("failed to validate the 'vars' expression: {why}"))?;
+    }
+    Ok(warnings)
+}
+
+fn examine_plugin(admin: &Admin, name: &str, config: &Value) -> Result<Vec<String>, String> {
+    if !config.is_object() {
+        let shown: String = config.to_string().chars().take(QUOTED).collect();
+        return Err(format!("invalid plugin conf {shown} for plugin [{name}]"));
+    }
+    if admin.registry.get(name).is_none() {
+        return Err(format!("unknown plugin [{name}]"));
+    }
+    let checked = admin.registry.check(name, config, &admin.build);
+    checked.map_err(|why| format!("failed to check the configuration of plugin {name} err: {why}"))
+}
+
+/// `POST /schema/validate/routes`: whether a resource is well formed. APISIX looks at its schema alone; here its
+/// plugins are looked at too.
+pub(crate) async fn schema(calls: &Calls, plural: &str, body: Body) -> Result<Reply, Refusal> {
+    let kind = Kind::from_plural(plural).ok_or_else(|| Refusal::UnsupportedType(plural.to_owned()))?;
+    let value = body::read(body)
+        .await?
+        .ok_or_else(|| Refusal::Unfit("missing configurations".to_owned()))?;
+    kind.schema().check(&value).map_err(Refusal::Unfit)?;
+    examine(&calls.admin, None, kind, &value).map_err(Refusal::Unfit)?;
+    Ok(Reply::empty())
+}
+
+/// `POST /configs/validate`: whether many resources are well formed, each by itself.
+pub(crate) async fn configs(calls: &Calls, body: Body) -> Result<Reply, Refusal> {
+    let empty = || Refusal::Unfit("invalid request body: empty request body".to_owned());
+    let configs = body::read(body).await?.ok_or_else(empty)?;
+    let Value::Object(configs) = configs else {
+        return Err(Refusal::Unfit(
+            "invalid request body: it has to be an object".to_owned(),
+        ));
+    };
+    let mut errors = Vec::new();
+    for kind in Kind::ALL {
+        let items = configs.get(kind.plural()).and_then(Value::as_array);
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            if let Err(error) = examine(&calls.admin, None, kind, item) {
+                let id = item.get("id").unwrap_or(&Value::Null);
+                let id = if id.is_null() { &json!("") } else { id };
+                errors.push(json!({
+                    "error": error,
+                    "index": index,
+                    "resource_type": kind.plural(),
+                    "resource_id": id,
+                }));
+            }
+        }
+    }
+    if errors.is_empty() {
+        return Ok(Reply::json(StatusCode::OK, &json!({})));
+    }
+    Err(Refusal::Configs(errors))
+}
