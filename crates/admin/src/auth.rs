@@ -17,11 +17,21 @@ pub(crate) fn admit(admin: &Admin, peer: Option<IpAddr>, parts: &Parts) -> Resul
     if !admin.allow.is_empty() && !peer.as_ref().is_some_and(is_allowed) {
         return Err(Refusal::Forbidden("your IP address is not allowed".to_owned()));
     }
-    if admin.loopback_hosts_only && !host_of(parts).is_some_and(is_loopback) {
+    if admin.loopback_hosts_only {
         let host = host_of(parts).unwrap_or_default();
-        return Err(Refusal::Forbidden(format!(
-            "host {host} is not allowed: it is no loopback name or address"
-        )));
+        let origin = parts
+            .headers
+            .get(header::ORIGIN)
+            .map(|origin| origin.to_str().unwrap_or_default());
+        let page = origin.map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
+        for name in [Some(host), page]
+            .into_iter()
+            .flatten()
+            .filter(|name| !is_loopback(name))
+        {
+            let why = format!("host {name} is not allowed: it is no loopback name or address");
+            return Err(Refusal::Forbidden(why));
+        }
     }
     Ok(())
 }

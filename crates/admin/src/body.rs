@@ -1,8 +1,10 @@
 //! Reads the body of a call: bounded in size and time.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::{Body, HttpBody};
 use serde_json::Value;
 
 use crate::envelope::Refusal;
@@ -19,11 +21,9 @@ pub(crate) async fn read(body: Body) -> Result<Option<Value>, Refusal> {
     if body.size_hint().lower() > MOST as u64 {
         return Err(Refusal::TooLarge(MOST));
     }
-    let bytes = match tokio::time::timeout(PATIENCE, to_bytes(body, MOST)).await {
+    let bytes = match tokio::time::timeout(PATIENCE, collect(body)).await {
         Err(_) => return Err(Refusal::TooSlow(PATIENCE.as_secs())),
-        Ok(Err(error)) if is_limit(&error) => return Err(Refusal::TooLarge(MOST)),
-        Ok(Err(error)) => return Err(Refusal::Invalid(format!("failed to read request body: {error}"))),
-        Ok(Ok(bytes)) => bytes,
+        Ok(bytes) => bytes?,
     };
     if bytes.is_empty() {
         return Ok(None);
@@ -34,14 +34,15 @@ pub(crate) async fn read(body: Body) -> Result<Option<Value>, Refusal> {
     })
 }
 
-/// The limit of `to_bytes` shows only as the innermost cause of its error.
-fn is_limit(error: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string() == "length limit exceeded" {
-            return true;
+async fn collect(mut body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(|error| Refusal::Unfit(format!("failed to read request body: {error}")))?;
+        let data = frame.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > MOST {
+            return Err(Refusal::TooLarge(MOST));
         }
-        cause = error.source();
+        bytes.extend_from_slice(&data);
     }
-    false
+    Ok(bytes)
 }

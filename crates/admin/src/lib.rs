@@ -54,8 +54,8 @@ pub struct Admin {
     pub allow: Vec<IpNet>,
     /// Whether browsers may call from any page.
     pub cors: bool,
-    /// Whether the Host of a call must be a loopback name or address, so that no web page can reach this API by
-    /// pointing its own name here.
+    /// Whether the Host of a call, and its Origin where it has one, must be a loopback name or address, so that
+    /// no web page from elsewhere can call, not even by pointing its own name here.
     pub loopback_hosts_only: bool,
 }
 
@@ -106,7 +106,6 @@ async fn answer(State(calls): State<Calls>, request: Request) -> Response<Body> 
         .get::<ConnectInfo<std::net::SocketAddr>>()
         .map(|info| info.0.ip());
     let reply = match Address::of(&parts.uri) {
-        _ if calls.admin.cors && parts.method == Method::OPTIONS => Ok(Reply::preflight()),
         Some(address) => call(&calls, peer, &parts, &address, body).await,
         None => Err(Refusal::NoSuchPath),
     };
@@ -122,6 +121,9 @@ async fn call(
 ) -> Result<Reply, Refusal> {
     let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
     auth::admit(&calls.admin, peer, parts)?;
+    if calls.admin.cors && parts.method == Method::OPTIONS {
+        return Ok(Reply::preflight());
+    }
     if segments.is_empty() && parts.method == Method::HEAD {
         return Ok(Reply::empty());
     }

@@ -1,0 +1,73 @@
+//! Scenarios, as APISIX was recorded: a line that begins with `>` is a call, the next one what is answered.
+
+use serde_json::Value;
+
+use super::harness::Api;
+
+/// The times differ from run to run: they must be there, and are taken away.
+fn timeless(mut answer: Value) -> Value {
+    let mut strip = |value: &mut Value| {
+        for name in ["create_time", "update_time"] {
+            let time = value.as_object_mut().and_then(|fields| fields.shift_remove(name));
+            assert!(
+                time.is_some_and(|time| time.as_u64().is_some_and(|time| time > 1_700_000_000)),
+                "{name}"
+            );
+        }
+    };
+    answer.get_mut("value").into_iter().for_each(&mut strip);
+    for entry in answer
+        .get_mut("list")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        strip(&mut entry["value"]);
+    }
+    answer
+}
+
+async fn play(scenario: &str) {
+    let api = Api::new();
+    let mut lines = scenario
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    while let Some(call) = lines.next() {
+        let mut words = call
+            .strip_prefix("> ")
+            .unwrap_or_else(|| panic!("{call} is no call"))
+            .splitn(3, ' ');
+        let (method, path, body) = (
+            words.next().unwrap(),
+            words.next().unwrap(),
+            words.next().unwrap_or_default(),
+        );
+        let expected = lines
+            .next()
+            .and_then(|line| line.strip_prefix("< "))
+            .unwrap_or_else(|| panic!("after {call}"));
+        let (status, expected) = expected.split_once(' ').unwrap_or((expected, ""));
+        let answer = api.call(method, &format!("/{path}"), body.to_owned()).await;
+        assert_eq!(answer.status.as_str(), status, "{call}: {}", answer.text);
+        match serde_json::from_str::<Value>(expected) {
+            Ok(expected) => assert_eq!(timeless(answer.json()), expected, "{call}"),
+            Err(_) => assert_eq!(answer.text, expected, "{call}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_recorded_calls_of_the_matrix_are_answered_as_recorded() {
+    play(include_str!("matrix.txt")).await;
+}
+
+#[tokio::test]
+async fn spoilt_configurations_are_refused_as_recorded() {
+    play(include_str!("invalid.txt")).await;
+}
+
+#[tokio::test]
+async fn what_differs_from_apisix_on_purpose_is_as_decided() {
+    play(include_str!("different.txt")).await;
+}
