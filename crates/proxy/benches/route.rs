@@ -8,6 +8,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use http::Method;
 use lockgate_proxy::router::{MethodSet, Query, Router, Rule};
 
+/// What the program runs on.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUTES: usize = 100_000;
 
 /// A mix of what gateways hold: half exact, a third prefixes, the rest with hosts or parameters.

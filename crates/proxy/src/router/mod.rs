@@ -16,6 +16,7 @@ mod radix;
 mod tests;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -80,20 +81,32 @@ pub struct Query<'a> {
 pub struct Found<'r, T> {
     /// What was inserted with the rule.
     pub value: &'r T,
-    /// The rule.
-    pub rule: &'r Arc<Rule>,
-    /// The uri of the rule that matched.
-    pub uri: &'r str,
-    /// The host of the rule that matched; `None` for a rule for all.
-    pub host: Option<&'r str>,
     /// Where in the path begins what the `*` at the end of the uri stands for; `None` for a whole match.
     pub tail: Option<usize>,
+    entry: &'r Entry<T>,
 }
 
 impl<'r, T> Found<'r, T> {
+    /// The rule.
+    pub fn rule(&self) -> &'r Arc<Rule> {
+        &self.entry.rule
+    }
+
+    /// The uri of the rule that matched.
+    pub fn uri(&self) -> &'r str {
+        self.entry.uri()
+    }
+
+    /// The host of the rule that matched; `None` for a rule for all.
+    pub fn host(&self) -> Option<&'r str> {
+        let at = self.entry.host?.get() as usize - 1;
+        self.entry.rule.hosts.get(at).map(String::as_str)
+    }
+
     /// The `:name` parameters in order, and a `*name`, read from the path that was asked for.
     pub fn parameters(&self, path: &'r str) -> impl Iterator<Item = (&'r str, &'r str)> + use<'r, T> {
-        pattern::parameters(self.uri, path)
+        let uri = if self.entry.has_names { self.uri() } else { "" };
+        pattern::parameters(uri, path)
     }
 }
 
@@ -139,19 +152,19 @@ impl<T: Clone> Router<T> {
     /// Adds a rule. One with the same id must be removed before. Where it is refused nothing has changed.
     pub fn insert(&mut self, rule: &Arc<Rule>, value: T) -> Result<(), InvalidRule> {
         let (hosts, patterns) = understand(rule)?;
-        for (uri, pattern) in patterns.iter().enumerate() {
+        for (uri, pattern) in (0..).zip(&patterns) {
             let entry = |host| Entry::new(rule, uri, host, pattern, value.clone());
             if hosts.is_empty() {
                 self.any.insert(pattern, entry(None));
             }
-            for (at, host) in hosts.iter().enumerate() {
+            for (at, host) in (1..).zip(&hosts) {
                 let slot = self.hosts.entry(&host.key);
                 let paths = if host.is_wildcard {
                     &mut slot.wildcard
                 } else {
                     &mut slot.exact
                 };
-                paths.insert(pattern, entry(Some(at)));
+                paths.insert(pattern, entry(NonZeroU32::new(at)));
             }
         }
         Ok(())
@@ -195,14 +208,12 @@ impl<T: Clone> Router<T> {
                 } else {
                     &slot.wildcard
                 };
-                if let Some((entry, tail)) = paths.find(query.path, &mut fits) {
-                    return Some(entry.found(tail));
+                if let Some(found) = paths.find(query.path, &mut fits) {
+                    return Some(found);
                 }
             }
         }
-        self.any
-            .find(query.path, &mut fits)
-            .map(|(entry, tail)| entry.found(tail))
+        self.any.find(query.path, &mut fits)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use lockgate_plugin::Condition;
@@ -18,27 +19,25 @@ pub(super) struct Paths<T>(Tree<Slot<T>>);
 /// What there is at the end of a literal.
 #[derive(Clone, Debug)]
 struct Slot<T> {
-    /// Uris that end here.
-    ends: Entries<T>,
-    /// Uris with a `*` here.
-    tails: Entries<T>,
+    /// Uris that end here, and then uris with a `*` here.
+    entries: SmallVec<[Entry<T>; 1]>,
     /// Uris with a parameter here, by the literal behind it.
     parameter: Option<Paths<T>>,
 }
 
-type Entries<T> = SmallVec<[Entry<T>; 1]>;
-
-/// One uri of one rule, for one of its hosts.
+/// One uri of one rule, for one of its hosts. It is small, and most requests are decided by it alone: among
+/// many routes each look at another piece of memory is a wait.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<T> {
-    rule: Arc<Rule>,
-    value: T,
-    uri: usize,
-    host: Option<usize>,
+    pub(super) value: T,
+    pub(super) rule: Arc<Rule>,
+    pub(super) uri: u32,
+    pub(super) host: Option<NonZeroU32>,
     /// How long the text is that a path must end with behind the `*`.
     rest: usize,
-    /// Kept beside the rule, so that most rules are decided without looking at it.
-    methods: Option<MethodSet>,
+    methods: MethodSet,
+    has_tail: bool,
+    pub(super) has_names: bool,
     asks_more: bool,
 }
 
@@ -51,28 +50,30 @@ impl<T> Default for Paths<T> {
 impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
-            ends: SmallVec::new(),
-            tails: SmallVec::new(),
+            entries: SmallVec::new(),
             parameter: None,
         }
     }
 }
 
 impl<T> Entry<T> {
+    /// `host` counts from 1; `None` for a rule for all hosts.
     pub(super) fn new(
         rule: &Arc<Rule>,
-        uri: usize,
-        host: Option<usize>,
+        uri: u32,
+        host: Option<NonZeroU32>,
         pattern: &Pattern<'_>,
         value: T,
     ) -> Self {
         Self {
-            rule: rule.clone(),
             value,
+            rule: rule.clone(),
             uri,
             host,
             rest: pattern.tail.map_or(0, str::len),
-            methods: rule.methods.filter(|methods| !methods.is_empty()),
+            methods: rule.methods.unwrap_or_default(),
+            has_tail: pattern.tail.is_some(),
+            has_names: pattern.has_names,
             asks_more: !rule.remote_addrs.is_empty() || rule.condition.is_some(),
         }
     }
@@ -84,7 +85,7 @@ impl<T> Entry<T> {
         remote: IpAddr,
         check: &mut impl FnMut(&Condition) -> bool,
     ) -> bool {
-        if self.methods.is_some_and(|methods| !methods.meets(method)) {
+        if !self.methods.is_empty() && !self.methods.meets(method) {
             return false;
         }
         if !self.asks_more {
@@ -96,33 +97,29 @@ impl<T> Entry<T> {
             && self.rule.condition.as_ref().is_none_or(check)
     }
 
-    /// The answer; `tail` is where the `*` begins.
-    pub(super) fn found(&self, tail: Option<usize>) -> Found<'_, T> {
+    /// The answer; `at` is where the path goes on behind what the literals matched.
+    fn found(&self, at: usize) -> Found<'_, T> {
         Found {
             value: &self.value,
-            rule: &self.rule,
-            uri: self.uri(),
-            host: self
-                .host
-                .and_then(|at| self.rule.hosts.get(at))
-                .map(String::as_str),
-            tail: tail.filter(|_| self.rest == 0),
+            tail: (self.has_tail && self.rest == 0).then_some(at),
+            entry: self,
         }
     }
 
-    fn uri(&self) -> &str {
-        self.rule.uris.get(self.uri).map_or("", String::as_str)
+    pub(super) fn uri(&self) -> &str {
+        self.rule.uris.get(self.uri as usize).map_or("", String::as_str)
     }
 
     /// Whether a path whose first `from` bytes are matched ends as the uri does behind its `*`.
     fn ends_as(&self, path: &str, from: usize) -> bool {
         let uri = self.uri().as_bytes();
-        self.rest == 0 || path.as_bytes()[from..].ends_with(&uri[uri.len() - self.rest..])
+        path.as_bytes()[from..].ends_with(&uri[uri.len() - self.rest..])
     }
 
     /// The order of entries at one place.
     fn rank(&self) -> impl Ord + '_ {
         (
+            self.has_tail,
             Reverse(self.rest),
             Reverse(self.rule.priority),
             &self.rule.id,
@@ -136,12 +133,8 @@ impl<T> Paths<T> {
         self.0.is_empty()
     }
 
-    /// The first entry in order for which `fits` says yes, and where its `*` begins.
-    pub(super) fn find(
-        &self,
-        path: &str,
-        fits: &mut impl FnMut(&Entry<T>) -> bool,
-    ) -> Option<(&Entry<T>, Option<usize>)> {
+    /// The first entry in order for which `fits` says yes.
+    pub(super) fn find(&self, path: &str, fits: &mut impl FnMut(&Entry<T>) -> bool) -> Option<Found<'_, T>> {
         self.find_from(path, 0, fits)
     }
 
@@ -150,13 +143,15 @@ impl<T> Paths<T> {
         path: &str,
         from: usize,
         fits: &mut impl FnMut(&Entry<T>) -> bool,
-    ) -> Option<(&Entry<T>, Option<usize>)> {
+    ) -> Option<Found<'_, T>> {
         let rest = &path.as_bytes()[from..];
         for (slot, len) in self.0.prefixes(rest).into_iter().rev() {
-            if len == rest.len()
-                && let Some(entry) = slot.ends.iter().find(|entry| fits(entry))
+            let at = from + len;
+            let mut ends = slot.entries.iter().take_while(|entry| !entry.has_tail);
+            if at == path.len()
+                && let Some(entry) = ends.find(|entry| fits(entry))
             {
-                return Some((entry, None));
+                return Some(entry.found(at));
             }
             if let Some(below) = &slot.parameter {
                 let segment = rest[len..]
@@ -164,18 +159,16 @@ impl<T> Paths<T> {
                     .position(|byte| *byte == b'/')
                     .unwrap_or(rest.len() - len);
                 if segment > 0
-                    && let Some(found) = below.find_from(path, from + len + segment, fits)
+                    && let Some(found) = below.find_from(path, at + segment, fits)
                 {
                     return Some(found);
                 }
             }
-            let at = from + len;
-            if let Some(entry) = slot
-                .tails
-                .iter()
-                .find(|entry| entry.ends_as(path, at) && fits(entry))
+            let mut tails = slot.entries.iter().filter(|entry| entry.has_tail);
+            if let Some(entry) =
+                tails.find(|entry| (entry.rest == 0 || entry.ends_as(path, at)) && fits(entry))
             {
-                return Some((entry, Some(at)));
+                return Some(entry.found(at));
             }
         }
         None
@@ -184,7 +177,7 @@ impl<T> Paths<T> {
 
 impl<T: Clone> Paths<T> {
     pub(super) fn insert(&mut self, pattern: &Pattern<'_>, entry: Entry<T>) {
-        self.slot(&pattern.literals).insert(pattern.tail.is_some(), entry);
+        self.slot(&pattern.literals).insert(entry);
     }
 
     fn slot(&mut self, literals: &[&str]) -> &mut Slot<T> {
@@ -209,7 +202,8 @@ impl<T: Clone> Paths<T> {
         };
         self.0.alter(first.as_bytes(), |slot| {
             if rest.is_empty() {
-                slot.entries(has_tail).retain(|entry| entry.rule.id != id);
+                slot.entries
+                    .retain(|entry| entry.has_tail != has_tail || entry.rule.id != id);
             } else if let Some(below) = &mut slot.parameter {
                 below.remove_below(rest, has_tail, id);
                 if below.is_empty() {
@@ -223,16 +217,11 @@ impl<T: Clone> Paths<T> {
 
 impl<T> Slot<T> {
     fn is_empty(&self) -> bool {
-        self.ends.is_empty() && self.tails.is_empty() && self.parameter.is_none()
+        self.entries.is_empty() && self.parameter.is_none()
     }
 
-    fn entries(&mut self, has_tail: bool) -> &mut Entries<T> {
-        if has_tail { &mut self.tails } else { &mut self.ends }
-    }
-
-    fn insert(&mut self, has_tail: bool, entry: Entry<T>) {
-        let entries = self.entries(has_tail);
-        let at = entries.partition_point(|other| other.rank() <= entry.rank());
-        entries.insert(at, entry);
+    fn insert(&mut self, entry: Entry<T>) {
+        let at = self.entries.partition_point(|other| other.rank() <= entry.rank());
+        self.entries.insert(at, entry);
     }
 }

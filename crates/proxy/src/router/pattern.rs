@@ -56,6 +56,8 @@ pub(super) struct Pattern<'a> {
     pub(super) literals: Vec<&'a str>,
     /// What the path must end with behind a `*`; `None` without one.
     pub(super) tail: Option<&'a str>,
+    /// Whether a part of it has a name.
+    pub(super) has_names: bool,
 }
 
 impl<'a> Pattern<'a> {
@@ -64,12 +66,19 @@ impl<'a> Pattern<'a> {
         let mut pattern = Self {
             literals: vec![""],
             tail: None,
+            has_names: false,
         };
         for part in parts(uri) {
             match part {
                 Part::Literal(text) => *pattern.literals.last_mut()? = text,
-                Part::Parameter(_) => pattern.literals.push(""),
-                Part::Tail { rest, .. } => pattern.tail = Some(rest),
+                Part::Parameter(_) => {
+                    pattern.literals.push("");
+                    pattern.has_names = true;
+                }
+                Part::Tail { name, rest } => {
+                    pattern.tail = Some(rest);
+                    pattern.has_names |= !name.is_empty();
+                }
             }
         }
         let is_clear = pattern

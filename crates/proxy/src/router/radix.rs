@@ -10,13 +10,14 @@ pub(super) struct Tree<V> {
     root: Arc<Node<V>>,
 }
 
+/// All of it in one piece where that is possible: among many routes, what costs is waiting for memory.
 #[derive(Clone, Debug)]
 struct Node<V> {
-    label: SmallVec<[u8; 16]>,
+    label: SmallVec<[u8; 10]>,
     /// The first bytes of the children's labels, in order.
-    firsts: SmallVec<[u8; 16]>,
-    children: Vec<Arc<Node<V>>>,
-    value: Option<Arc<V>>,
+    firsts: SmallVec<[u8; 10]>,
+    children: SmallVec<[Arc<Node<V>>; 2]>,
+    value: Option<V>,
 }
 
 /// The values on the way to a key, shortest first, with the length of the key's part that leads to each.
@@ -35,7 +36,7 @@ impl<V> Node<V> {
         Self {
             label: label.into(),
             firsts: SmallVec::new(),
-            children: Vec::new(),
+            children: SmallVec::new(),
             value: None,
         }
     }
@@ -57,7 +58,7 @@ impl<V> Tree<V> {
         let (mut found, mut node, mut len) = (Found::new(), &self.root, 0);
         loop {
             if let Some(value) = &node.value {
-                found.push((&**value, len));
+                found.push((value, len));
             }
             let next = key.get(len).and_then(|first| node.child(*first));
             let Some(child) = next.filter(|child| key[len..].starts_with(&child.label)) else {
@@ -101,7 +102,7 @@ impl<V: Clone + Default> Tree<V> {
             }
             rest = &rest[shared..];
         }
-        Arc::make_mut(node.value.get_or_insert_default())
+        node.value.get_or_insert_default()
     }
 
     /// Changes the value at `key`, where there is one; `change` says whether nothing is left of it.
@@ -124,11 +125,7 @@ impl<V: Clone> Node<V> {
 
     fn alter(&mut self, key: &[u8], change: impl FnOnce(&mut V) -> bool) {
         let Some(first) = key.first() else {
-            if self
-                .value
-                .as_mut()
-                .is_some_and(|value| change(Arc::make_mut(value)))
-            {
+            if self.value.as_mut().is_some_and(change) {
                 self.value = None;
             }
             return;

@@ -38,7 +38,7 @@ fn query(path: &str) -> Query<'_> {
 }
 
 fn id<'r>(router: &'r Router<()>, query: &Query<'_>) -> Option<&'r str> {
-    router.find(query, |_| true).map(|found| found.rule.id.as_str())
+    router.find(query, |_| true).map(|found| found.rule().id.as_str())
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_find_says_what_the_star_and_the_names_stand_for() {
         rule("3", &["/x"]),
     ]);
     let found = router.find(&query("/aws/a/b"), |_| true).unwrap();
-    assert_eq!((found.uri, found.tail, found.host), ("/aws/*", Some(5), None));
+    assert_eq!((found.uri(), found.tail, found.host()), ("/aws/*", Some(5), None));
     let path = "/u/7/f/a/b";
     let found = router.find(&query(path), |_| true).unwrap();
     assert_eq!(
@@ -112,7 +112,7 @@ fn it_walks_up_where_method_address_or_condition_do_not_fit() {
     };
     assert_eq!(id(&router, &post), Some("/a/b"));
     assert_eq!(id(&router, &query("/a/b")), Some("conditional"));
-    let without = |query: &Query<'_>| router.find(query, |_| false).unwrap().rule.id.clone();
+    let without = |query: &Query<'_>| router.find(query, |_| false).unwrap().rule().id.clone();
     assert_eq!(without(&near), "/a/*");
     assert_eq!(without(&query("/a/b")), "/*");
 }
@@ -168,7 +168,7 @@ fn hosts_come_before_uris() {
         Some("")
     );
     let found = router.find(&query("/y"), |_| true).unwrap();
-    assert_eq!(found.host, Some("*.example.com"));
+    assert_eq!(found.host(), Some("*.example.com"));
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn path() -> impl Strategy<Value = String> {
 fn found(router: &Router<()>, query: &Query<'_>) -> Option<(String, String)> {
     router
         .find(query, |_| true)
-        .map(|found| (found.rule.id.clone(), found.uri.to_owned()))
+        .map(|found| (found.rule().id.clone(), found.uri().to_owned()))
 }
 
 proptest! {
