@@ -49,16 +49,9 @@ fn decode(segment: &str) -> String {
         let byte = digits
             .filter(is_hex)
             .and_then(|two| u8::from_str_radix(two, 16).ok());
-        match byte.filter(|_| first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
+        let escaped = byte.filter(|_| first == b'%');
+        bytes.push(escaped.unwrap_or(first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -24,11 +24,11 @@ pub(crate) fn admit(admin: &Admin, peer: Option<IpAddr>, parts: &Parts) -> Resul
             .get(header::ORIGIN)
             .map(|origin| origin.to_str().unwrap_or_default());
         let page = origin.map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
-        for name in [Some(host), page]
+        let elsewhere = [Some(host), page]
             .into_iter()
             .flatten()
-            .filter(|name| !is_loopback(name))
-        {
+            .find(|name| !is_loopback(name));
+        if let Some(name) = elsewhere {
             let why = format!("host {name} is not allowed: it is no loopback name or address");
             return Err(Refusal::Forbidden(why));
         }

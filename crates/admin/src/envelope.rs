@@ -96,17 +96,19 @@ impl Reply {
 
 /// A stored resource, as GET shows it: secrets in `value` are opened.
 pub(crate) fn stored(record: &Record, value: Value) -> Value {
-    json!({
+    let mut body = json!({
         "key": record.kind.key(&record.id),
         "modifiedIndex": record.modified.0,
         "createdIndex": record.created.0,
-        "value": value,
-    })
+    });
+    body["value"] = value;
+    body
 }
 
 /// What a change wrote, as PUT, POST and PATCH show it: secrets in `value` are sealed.
 pub(crate) fn written(kind: Kind, id: &Id, value: Value, warnings: &[String]) -> Value {
-    let mut body = json!({"key": kind.key(id), "value": value});
+    let mut body = json!({"key": kind.key(id)});
+    body["value"] = value;
     if !warnings.is_empty() {
         body["warnings"] = json!(warnings);
     }

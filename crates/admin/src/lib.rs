@@ -140,12 +140,11 @@ async fn call(
         ("POST", ["configs", "validate"]) => validate::configs(calls, body).await,
         ("GET", ["schema", rest @ ..]) => schema::of_kind(rest.first().copied().unwrap_or_default()),
         ("GET", ["status"]) => Ok(status::show(&calls.admin)),
-        (_, ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
+        (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
         (method, [plural, rest @ ..]) => match Kind::from_plural(plural) {
             Some(kind) => resource::call(calls, kind, method, rest, address, body).await,
             None => Err(Refusal::UnsupportedType((*plural).to_owned())),
         },
-        (_, []) => Err(Refusal::NoSuchMethod),
     }
 }
 

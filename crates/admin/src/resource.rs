@@ -153,20 +153,20 @@ async fn patch(calls: &Calls, kind: Kind, rest: &[&str], body: Body) -> Result<R
     let Some((id, path)) = rest.split_first() else {
         return Err(Refusal::Invalid(format!("missing {} id", kind.name())));
     };
-    let patch = body::read(body).await?;
-    let patch = patch.ok_or_else(|| Refusal::Invalid("missing new configuration".to_owned()))?;
-    if path.is_empty() && !patch.is_object() {
+    let new = body::read(body).await?;
+    let new = new.ok_or_else(|| Refusal::Invalid("missing new configuration".to_owned()))?;
+    if path.is_empty() && !new.is_object() {
         return Err(Refusal::Invalid("invalid configuration".to_owned()));
     }
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
     let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
     let mut value = opened(&calls.admin, record);
-    let sets_time = path.is_empty() && patch.get("update_time").is_some();
+    let sets_time = path.is_empty() && new.get("update_time").is_some();
     if path.is_empty() {
-        merge::merge(&mut value, patch);
+        merge::merge(&mut value, new);
     } else {
-        merge::set(&mut value, path, patch).map_err(Refusal::Invalid)?;
+        merge::set(&mut value, path, new).map_err(Refusal::Invalid)?;
     }
     if !sets_time && let Some(fields) = value.as_object_mut() {
         fields.insert("update_time".to_owned(), change::now());

@@ -7,8 +7,12 @@ use axum::extract::ConnectInfo;
 use http::{Request, StatusCode};
 use lockgate_resource::{Id, Kind, Record, RefusedResource, Resources, Revision};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
-use super::harness::{Answer, Api, KEY, VIEWER_KEY};
+use super::harness::{Answer, Api, KEY, VIEWER_KEY, admin};
+use crate::serve;
 
 const LAMBDA: &str = r#"{"uri":"/aws","plugins":{"aws-lambda":{"function_uri":"http://x","authorization":{"apikey":"MYKEY","iam":{"accesskey":"AKIAEXAMPLE","secret_key":"SECRETEXAMPLE"}}}}}"#;
 
@@ -358,4 +362,27 @@ async fn schemas_and_plugins_are_shown() {
         (answer.status.as_u16(), answer.json()),
         (400, json!({"error_msg": "unsupported subsystem: x"}))
     );
+}
+
+#[tokio::test]
+async fn a_listener_is_served_until_it_is_told_to_stop() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(listener, admin(), async { drop(stopped.await) }));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request =
+        format!("GET /apisix/admin/routes?api_key={KEY} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(r#"{"list":[],"total":0}"#),
+        "{answer}"
+    );
+    let idle = TcpStream::connect(address).await.unwrap();
+    stop.send(()).unwrap();
+    serving.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+    drop(idle);
 }

@@ -118,6 +118,34 @@ impl Answer {
     }
 }
 
+/// What an Admin API of a test works with: an empty store, and nobody who waits.
+pub(super) fn admin() -> Admin {
+    let keyring = Arc::new(Keyring::new(&[*b"qeddd145sfvddff3"]));
+    let key = |name: &str, key: &str, role| AdminKey {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        role,
+    };
+    Admin {
+        store: Arc::new(MemoryStore::default()),
+        registry: Arc::new(Registry::new().with::<Lambda>().with::<Cors>()),
+        build: BuildContext {
+            resolver: Resolver::new(Handle::current(), []),
+            secrets: Arc::new(Opener(Arc::clone(&keyring))),
+        },
+        keyring: Some(keyring),
+        applied: watch::channel(Applied::default()).1,
+        keys: vec![
+            key("admin", KEY, Role::Admin),
+            key("viewer", VIEWER_KEY, Role::Viewer),
+        ],
+        key_required: true,
+        allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+        cors: true,
+        loopback_hosts_only: false,
+    }
+}
+
 impl Api {
     pub(super) fn new() -> Self {
         Self::with(|_| {})
@@ -154,29 +182,10 @@ impl Api {
         applied: watch::Receiver<Applied>,
         change: impl FnOnce(&mut Admin),
     ) -> Self {
-        let keyring = Arc::new(Keyring::new(&[*b"qeddd145sfvddff3"]));
-        let key = |name: &str, key: &str, role| AdminKey {
-            name: name.to_owned(),
-            key: key.to_owned(),
-            role,
-        };
         let mut admin = Admin {
             store: Arc::clone(&store) as Arc<dyn Store>,
-            registry: Arc::new(Registry::new().with::<Lambda>().with::<Cors>()),
-            build: BuildContext {
-                resolver: Resolver::new(Handle::current(), []),
-                secrets: Arc::new(Opener(Arc::clone(&keyring))),
-            },
-            keyring: Some(keyring),
             applied,
-            keys: vec![
-                key("admin", KEY, Role::Admin),
-                key("viewer", VIEWER_KEY, Role::Viewer),
-            ],
-            key_required: true,
-            allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-            cors: true,
-            loopback_hosts_only: false,
+            ..admin()
         };
         change(&mut admin);
         Self {
