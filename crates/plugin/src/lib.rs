@@ -14,7 +14,7 @@ pub use context::{RequestContext, UpstreamTrace};
 pub use phase::{Error, Flow, Phase};
 pub use pipeline::Pipeline;
 pub use registry::{Registered, Registry, at_path_mut};
-pub use variable::Variable;
+pub use variable::{Variable, without_port};
 
 use std::future::Future;
 use std::sync::Arc;
