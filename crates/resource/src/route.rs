@@ -13,7 +13,10 @@ const METHODS: [&str; 10] = [
     "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
 ];
 
-/// Matches requests and says what becomes of them: plugins, an upstream, or both. `Route::from_value` reads one.
+/// Matches requests and says what becomes of them: plugins, an upstream, or both.
+///
+/// `Route::from_value` reads one: what was written as `uri`, `host` or `remote_addr` is then among `uris`, `hosts`
+/// and `remote_addrs`, and `uris` has at least one that begins with `/`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -40,8 +43,7 @@ pub struct Route {
     /// The path it matches: exact (`/aws`), a prefix (`/aws/*`), or with parameters (`/users/:id`).
     #[schemars(length(min = 1, max = 4096), regex(pattern = "^/"))]
     uri: Option<String>,
-    /// The paths it matches, each as in `uri`. A value of this type always has at least one here: `uri`, where
-    /// that was written.
+    /// The paths it matches, each as in `uri`.
     #[serde(default)]
     #[schemars(schema_with = "uris")]
     pub uris: Vec<String>,
@@ -57,7 +59,7 @@ pub struct Route {
     #[serde(default)]
     #[schemars(schema_with = "field::host")]
     host: Option<String>,
-    /// The hosts it matches, each as in `host`. None are all. A value of this type has `host` here.
+    /// The hosts it matches, each as in `host`. None are all.
     #[serde(default)]
     #[schemars(schema_with = "field::hosts")]
     pub hosts: Vec<String>,
@@ -65,8 +67,7 @@ pub struct Route {
     #[serde(default, deserialize_with = "field::maybe_network")]
     #[schemars(schema_with = "field::address")]
     remote_addr: Option<IpNet>,
-    /// The client addresses it matches, each as in `remote_addr`. None are all. A value of this type has
-    /// `remote_addr` here.
+    /// The client addresses it matches, each as in `remote_addr`. None are all.
     #[serde(default, deserialize_with = "field::networks")]
     #[schemars(schema_with = "field::addresses")]
     pub remote_addrs: Vec<IpNet>,

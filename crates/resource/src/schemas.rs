@@ -34,6 +34,9 @@ fn derived<T: JsonSchema>() -> Value {
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     tidy(&mut schema);
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("title");
+    }
     schema
 }
 
@@ -72,13 +75,20 @@ fn tidy(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
     };
-    object
-        .remove("title")
-        .filter(|_| object.contains_key("properties"));
+    let nothing = [json!({}), json!([]), Value::Null];
     if object
-        .get("format")
-        .is_some_and(|format| format != "ipv4" && format != "ipv6")
+        .get("default")
+        .is_some_and(|default| nothing.contains(default))
     {
+        object.remove("default");
+    }
+    if let Some(Value::String(words)) = object.get_mut("description") {
+        *words = words.replace('\n', " ");
+    }
+    let is_integer = object
+        .get("format")
+        .is_some_and(|format| format != "ipv4" && format != "ipv6");
+    if is_integer {
         object.remove("format");
     }
     if let Some(Value::Array(types)) = object.get_mut("type") {
@@ -95,8 +105,11 @@ fn tidy(schema: &mut Value) {
     {
         lift_only_choice(object);
     }
-    for below in object.values_mut() {
+    for (keyword, below) in object {
         match below {
+            Value::Object(named) if keyword == "properties" || keyword == "patternProperties" => {
+                named.values_mut().for_each(tidy);
+            }
             Value::Object(_) => tidy(below),
             Value::Array(items) => items.iter_mut().for_each(tidy),
             _ => {}

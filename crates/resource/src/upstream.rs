@@ -176,7 +176,7 @@ pub struct KeepalivePool {
         default = "KeepalivePool::default_idle_timeout",
         deserialize_with = "field::seconds"
     )]
-    #[schemars(schema_with = "idle_timeout")]
+    #[schemars(schema_with = "field::not_negative", extend("default" = 60))]
     pub idle_timeout: Duration,
     /// How many requests one connection carries before it is closed.
     #[serde(default = "KeepalivePool::default_requests")]
@@ -206,10 +206,6 @@ impl Default for KeepalivePool {
             requests: Self::default_requests(),
         }
     }
-}
-
-fn idle_timeout(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "number", "minimum": 0, "default": 60})
 }
 
 /// How nodes are spoken to over TLS.
