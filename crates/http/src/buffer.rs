@@ -13,7 +13,7 @@ pub(crate) const SMALL: usize = 16 * 1024;
 pub(crate) const LARGE: usize = 128 * 1024;
 /// How many buffers of each size a thread keeps.
 const POOLED_SMALL: usize = 128;
-const POOLED_LARGE: usize = 16;
+const POOLED_LARGE: usize = 32;
 
 #[derive(Default)]
 struct Pool {
@@ -78,7 +78,7 @@ impl ReadBuffer {
         io: &mut (impl AsyncRead + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.len() == self.bytes.len() {
+        if !self.bytes.is_empty() && self.len() == self.bytes.len() {
             self.wants_large = true;
         }
         let count = ready!(self.poll_fill(io, cx))?;

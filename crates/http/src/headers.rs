@@ -171,7 +171,7 @@ impl Headers {
 
     fn is_named(&self, field: &Field, name: Name<'_>) -> bool {
         field.id == name.id
-            && (name.id != Id::Other || self.text(field.name).eq_ignore_ascii_case(name.text))
+            && (name.id != Id::Other || self.bytes(field.name).eq_ignore_ascii_case(name.text.as_bytes()))
     }
 
     fn retain_from(&mut self, from: usize, name: Name<'_>) {
@@ -181,7 +181,7 @@ impl Headers {
             at += 1;
             at <= from
                 || field.id != name.id
-                || (name.id == Id::Other && !text(arena, field.name).eq_ignore_ascii_case(name.text))
+                || (name.id == Id::Other && !bytes(arena, field.name).eq_ignore_ascii_case(name.text.as_bytes()))
         });
     }
 }
@@ -192,10 +192,6 @@ impl Span {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
         (start + part.len() <= whole.len())
             .then(|| Some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(part.len()).ok()? }))?
-    }
-
-    pub(crate) fn len(self) -> usize {
-        self.len as usize
     }
 
     /// The first `len` bytes of it.

@@ -48,13 +48,16 @@ pub(crate) struct Known {
 }
 
 impl Resolver {
-    /// Asks DNS on `runtime`; `pinned` names are never asked for.
+    /// Asks DNS on `runtime`; `pinned` names are never asked for, and the first of two that are alike counts.
     pub fn new(runtime: Handle, pinned: impl IntoIterator<Item = ((String, u16), SocketAddr)>) -> Self {
         let dns = TokioResolver::builder_tokio()
             .and_then(hickory_resolver::ResolverBuilder::build)
             .map_err(|error| error.to_string());
-        let pinned = pinned.into_iter().map(|((host, port), to)| ((host.to_ascii_lowercase(), port), to));
-        Self { inner: Arc::new(Inner { runtime, dns, pinned: pinned.collect(), names: Mutex::default() }) }
+        let mut first = HashMap::new();
+        for ((host, port), to) in pinned {
+            first.entry((host.to_ascii_lowercase(), port)).or_insert(to);
+        }
+        Self { inner: Arc::new(Inner { runtime, dns, pinned: first, names: Mutex::default() }) }
     }
 
     pub(crate) fn pinned(&self, host: &str, port: u16) -> Option<SocketAddr> {

@@ -93,7 +93,7 @@ pub(crate) struct Admin {
     pub(crate) keys: Vec<AdminKey>,
     /// `admin_key_required`: whether a key is asked for at all. Default: true.
     pub(crate) key_required: bool,
-    /// `allow_admin`: the addresses it may be used from; an empty list allows none. Default: 127.0.0.0/8 and `::1`.
+    /// `allow_admin`: the addresses it may be used from; an empty list allows all. Default: 127.0.0.0/8 and `::1`.
     pub(crate) allow: Vec<IpNet>,
     /// `admin_listen`: where it listens. Default: 127.0.0.1:9180.
     pub(crate) listen: SocketAddr,

@@ -47,7 +47,11 @@ pub struct UpstreamTrace {
     pub status: u16,
     /// From the first try to the head of its answer.
     pub duration: Option<Duration>,
-    /// `scheme://host` and the path it was asked for, where they differ from what the client sent.
+    /// `http` or `https`, once one was asked.
+    pub scheme: Option<&'static str>,
+    /// The Host it was sent, where that is not the client's.
+    pub host: Option<Box<str>>,
+    /// The path and query it was asked for, where they are not the client's.
     pub target: Option<Box<str>>,
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod tests;
 use std::io::Write as _;
 
 use lockgate_http::Request;
-use lockgate_telemetry::clock;
+use lockgate_telemetry::{clock, text};
 
 pub use read::without_port;
 
@@ -62,6 +62,12 @@ pub enum Variable {
     UpstreamStatus,
     /// `upstream_response_time`, in seconds.
     UpstreamTime,
+    /// `upstream_scheme`: `http` or `https`.
+    UpstreamScheme,
+    /// `upstream_host`: the Host that the node or function was sent.
+    UpstreamHost,
+    /// `upstream_uri`: the path and query it was asked for.
+    UpstreamUri,
     /// `request_time`, in seconds.
     RequestTime,
     /// `body_bytes_sent`
@@ -103,6 +109,9 @@ impl Variable {
             "upstream_addr" => Self::UpstreamAddress,
             "upstream_status" => Self::UpstreamStatus,
             "upstream_response_time" => Self::UpstreamTime,
+            "upstream_scheme" => Self::UpstreamScheme,
+            "upstream_host" => Self::UpstreamHost,
+            "upstream_uri" => Self::UpstreamUri,
             "request_time" => Self::RequestTime,
             "body_bytes_sent" => Self::BodyBytesSent,
             "remote_user" => Self::RemoteUser,
@@ -152,6 +161,15 @@ impl Variable {
             }),
             Self::Protocol => out.extend_from_slice(request.version.as_str().as_bytes()),
             Self::RouteId => return present(cx.route_id(), out),
+            Self::UpstreamScheme => return present(cx.upstream.scheme.unwrap_or_default(), out),
+            Self::UpstreamHost => {
+                return cx.upstream.scheme.is_some()
+                    && present(cx.upstream.host.as_deref().unwrap_or_else(|| request.host()), out);
+            }
+            Self::UpstreamUri => {
+                return cx.upstream.scheme.is_some()
+                    && present(cx.upstream.target.as_deref().unwrap_or_else(|| request.target()), out);
+            }
             Self::TimeLocal => clock::with(|now| out.extend_from_slice(now.local().as_bytes())),
             Self::TimeIso8601 => clock::with(|now| out.extend_from_slice(now.iso8601().as_bytes())),
             Self::Milliseconds => clock::with(|now| display(format_args!("{:.3}", now.seconds()), out)),
@@ -162,18 +180,20 @@ impl Variable {
 
     fn write_number(&self, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
         match self {
-            Self::RemotePort => display(cx.connection.peer.port(), out),
+            Self::RemotePort => text::decimal(out, cx.connection.peer.port().into()),
             Self::ServerAddress => display(cx.connection.local.ip().to_canonical(), out),
-            Self::Status if cx.status != 0 => display(cx.status, out),
-            Self::UpstreamStatus if cx.upstream.status != 0 => display(cx.upstream.status, out),
-            Self::BodyBytesSent => display(cx.body_bytes_sent, out),
-            Self::RequestTime => display(format_args!("{:.3}", cx.duration.as_secs_f64()), out),
+            Self::Status if cx.status != 0 => text::decimal(out, cx.status.into()),
+            Self::UpstreamStatus if cx.upstream.status != 0 => {
+                text::decimal(out, cx.upstream.status.into());
+            }
+            Self::BodyBytesSent => text::decimal(out, cx.body_bytes_sent),
+            Self::RequestTime => text::seconds(out, cx.duration),
             Self::UpstreamTime => match cx.upstream.duration {
-                Some(duration) => display(format_args!("{:.3}", duration.as_secs_f64()), out),
+                Some(duration) => text::seconds(out, duration),
                 None => return false,
             },
             Self::UpstreamAddress => match cx.upstream.address {
-                Some(address) => display(address, out),
+                Some(address) => text::address(out, address),
                 None => return false,
             },
             _ => return false,

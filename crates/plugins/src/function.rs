@@ -115,6 +115,9 @@ impl Endpoint {
             (answer, begun.elapsed())
         };
         cx.upstream.duration = Some(duration);
+        cx.upstream.scheme = Some(if self.peer.is_tls() { "https" } else { "http" });
+        cx.upstream.host = Some(self.host.clone());
+        cx.upstream.target = Some(target.into());
         match answer {
             Ok(answer) => {
                 cx.upstream.address = Some(answer.remote);

@@ -9,7 +9,7 @@ use crate::{Id, Kind, Revision};
 
 /// One resource as it rests: the JSON its user wrote (with `id`, `create_time` and `update_time`), sealed where
 /// a field is secret. Defaults are not filled in, so a reader sees what was written.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Its kind.
     pub kind: Kind,

@@ -137,26 +137,12 @@ fn body(out: &mut Vec<u8>, framing: BodyFraming) {
     match framing {
         BodyFraming::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            decimal(out, length);
+            lockgate_telemetry::text::decimal(out, length);
             out.extend_from_slice(b"\r\n");
         }
         BodyFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         BodyFraming::None | BodyFraming::UntilClose => {}
     }
-}
-
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10).to_le_bytes()[0];
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// The line before a chunk of `len` bytes.
@@ -188,11 +174,6 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_they_are_read() {
-        for number in [0, 7, 10, 4096, u64::MAX] {
-            let mut out = Vec::new();
-            decimal(&mut out, number);
-            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
-        }
         for number in [0, 1, 15, 16, 255, 4096, 65_535, 1_048_576] {
             let mut out = Vec::new();
             chunk_head(&mut out, number);

@@ -74,6 +74,12 @@ async fn ask(
         };
         send(&node.peer, request, body, &outgoing, timeouts).await
     };
+    cx.upstream.scheme = Some(if node.peer.is_tls() { "https" } else { "http" });
+    cx.upstream.host = match &upstream.host {
+        HostRule::Pass => None,
+        HostRule::Node => Some(node.host.clone()),
+        HostRule::Rewrite(host) => Some(host.clone()),
+    };
     match answer {
         Ok(answer) => {
             cx.upstream.address = Some(answer.remote);

@@ -116,9 +116,10 @@ impl Escape {
     /// Escapes what `out` holds from `start` on.
     fn apply(self, out: &mut Vec<u8>, start: usize) {
         let value = &out[start..];
+        // Without an early end the loop is a few vector instructions.
         let is_clean = match self {
-            Self::Default => value.iter().all(|byte| !needs_hex(*byte)),
-            Self::Json => value.iter().all(|byte| byte.is_ascii() && !needs_json(*byte)),
+            Self::Default => !value.iter().fold(false, |found, byte| found | needs_hex(*byte)),
+            Self::Json => !value.iter().fold(false, |found, byte| found | !byte.is_ascii() | needs_json(*byte)),
             Self::None => true,
         };
         if is_clean {

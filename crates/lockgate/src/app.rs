@@ -1,0 +1,270 @@
+//! Opens the rooms and connects them: the only file that knows everybody.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use lockgate_admin::{Admin, AdminKey, Role};
+use lockgate_http::peer::KeepAlive;
+use lockgate_http::resolver::Resolver;
+use lockgate_http::server::ServerSettings;
+use lockgate_plugin::{BuildContext, Secrets, Variable};
+use lockgate_proxy::{AccessLogSettings, Compiler, Live, Snapshot, Worker, WorkerSettings};
+use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
+use lockgate_store::{Keyring, RedbStore, Store};
+use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
+use tokio::sync::watch;
+
+use crate::admin_key::AdminKeys;
+use crate::banner::Banner;
+use crate::reload::Reload;
+use crate::settings::{self, Settings};
+use crate::signal::{Ending, rotations};
+use crate::listen;
+
+/// How the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// For real.
+    Run,
+    /// For trying out: loopback only, the Admin API also on the data plane's port.
+    Dev,
+}
+
+/// Runs the gateway until it is told to end, and until what was under way has ended.
+pub(crate) fn run(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, data_dir, mode))
+}
+
+async fn serve(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Result<()> {
+    let mut ending = Ending::watch()?;
+    prepare(data_dir)?;
+    let keys = match mode {
+        Mode::Run => AdminKeys::find(&settings.admin, |name| std::env::var(name).ok(), data_dir)?,
+        Mode::Dev => AdminKeys::dev(),
+    };
+    let (sockets, bound) = listen::bind(&settings.listeners, settings.workers.count().get())?;
+    let admin_at = settings.admin.listen;
+    let admin_socket = tokio::net::TcpListener::bind(admin_at)
+        .await
+        .with_context(|| format!("cannot listen on {admin_at}, the Admin API's address"))?;
+    let admin_at = admin_socket.local_addr()?;
+    let store = RedbStore::open(&data_dir.join("lockgate.redb"))?;
+    for record in store.unreadable() {
+        tracing::error!(%record, "a record of the store cannot be read and is left out");
+    }
+    let control = control(settings, data_dir, mode, &store, admin_at)?;
+    let (stop, stopping) = watch::channel(false);
+    let log = access_log(settings)?;
+    let workers = start(settings, sockets, &control.live, log.as_ref(), &stopping)?;
+    let mut admin_stop = stopping.clone();
+    let admin = tokio::spawn(lockgate_admin::serve(
+        admin_socket,
+        admin_state(settings, &keys, mode, store.clone(), &control),
+        async move { drop(admin_stop.wait_for(|stop| *stop).await) },
+    ));
+    let reload = tokio::spawn(control.reload.run(store.watch()));
+    show(&Banner { listeners: &bound, admin: admin_at, data_dir, keys: &keys });
+    rotate(log.as_ref(), &mut ending).await?;
+    tracing::info!("ending: requests in flight finish first");
+    stop.send_replace(true);
+    tokio::task::spawn_blocking(move || join(workers)).await??;
+    reload.abort();
+    admin.await?;
+    Ok(())
+}
+
+/// What the control plane works with.
+struct Control {
+    reload: Reload,
+    live: Live,
+    applied: watch::Receiver<Applied>,
+    keyring: Option<Arc<Keyring>>,
+}
+
+/// Compiles what the store has, before anybody is let in.
+fn control(
+    settings: &Settings,
+    data_dir: &Path,
+    mode: Mode,
+    store: &RedbStore,
+    admin_at: std::net::SocketAddr,
+) -> anyhow::Result<Control> {
+    let keyring = keyring(settings, data_dir)?;
+    let pinned = settings.resolve.iter().map(settings::Resolve::pin);
+    let build = BuildContext {
+        resolver: Resolver::new(tokio::runtime::Handle::current(), pinned),
+        secrets: Arc::new(Vault(keyring.clone())),
+    };
+    let keep_alive = KeepAlive {
+        connections: settings.upstream.keepalive,
+        timeout: settings.upstream.keepalive_timeout,
+        requests: u32::try_from(settings.upstream.keepalive_requests).unwrap_or(u32::MAX),
+    };
+    let compiler = Arc::new(Compiler { registry: Arc::new(lockgate_plugins::registry()), build, keep_alive });
+    let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let (sender, applied) = watch::channel(Applied::default());
+    let built_in = match mode {
+        Mode::Run => None,
+        Mode::Dev => Some(admin_route(admin_at)),
+    };
+    let reload = Reload { compiler, live: live.clone(), applied: sender, built_in };
+    let resources: Resources = store.watch().borrow().clone();
+    reload.apply(resources);
+    Ok(Control { reload, live, applied, keyring })
+}
+
+/// The route by which `lockgate dev` has the Admin API on the data plane's port too, as APISIX 2.x had it.
+fn admin_route(admin_at: std::net::SocketAddr) -> Record {
+    let value = serde_json::json!({
+        "uri": "/apisix/admin/*",
+        "priority": i32::MAX,
+        "upstream": {"type": "roundrobin", "nodes": {admin_at.to_string(): 1}},
+    });
+    let id = Id::new("lockgate.dev.admin").expect("it has none but the characters of an id");
+    Record { kind: Kind::Route, id, value, created: Revision(0), modified: Revision(0) }
+}
+
+/// Opens what the keyring sealed.
+struct Vault(Option<Arc<Keyring>>);
+
+impl Secrets for Vault {
+    fn open(&self, sealed: &str) -> Option<String> {
+        self.0.as_ref()?.open(sealed)
+    }
+}
+
+fn keyring(settings: &Settings, data_dir: &Path) -> anyhow::Result<Option<Arc<Keyring>>> {
+    let encryption = &settings.encryption;
+    Ok(match (encryption.enabled, encryption.keys()) {
+        (false, _) => None,
+        (true, keys) if keys.is_empty() => Some(Arc::new(Keyring::load_or_create(data_dir)?)),
+        (true, keys) => Some(Arc::new(Keyring::new(&keys))),
+    })
+}
+
+/// The data directory is the owner's alone: keys rest in it.
+fn prepare(data_dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.with_context(|| format!("the data directory {} cannot be made", data_dir.display()))
+}
+
+fn admin_state(
+    settings: &Settings,
+    keys: &AdminKeys,
+    mode: Mode,
+    store: Arc<RedbStore>,
+    control: &Control,
+) -> Admin {
+    let key = |key: &settings::AdminKey| AdminKey {
+        name: key.name.clone(),
+        key: key.key.0.clone(),
+        role: match key.role {
+            settings::Role::Admin => Role::Admin,
+            settings::Role::Viewer => Role::Viewer,
+        },
+    };
+    Admin {
+        store,
+        registry: control.reload.compiler.registry.clone(),
+        build: control.reload.compiler.build.clone(),
+        keyring: control.keyring.clone(),
+        applied: control.applied.clone(),
+        keys: keys.keys.iter().map(key).collect(),
+        key_required: settings.admin.key_required,
+        allow: settings.admin.allow.clone(),
+        cors: settings.admin.cors,
+        loopback_hosts_only: mode == Mode::Dev,
+    }
+}
+
+fn access_log(settings: &Settings) -> anyhow::Result<Option<(AccessLog, Arc<Template<Variable>>)>> {
+    let log = &settings.access_log;
+    if !log.enabled {
+        return Ok(None);
+    }
+    let escape = match log.escape {
+        settings::Escape::Default => Escape::Default,
+        settings::Escape::Json => Escape::Json,
+        settings::Escape::None => Escape::None,
+    };
+    let template = Template::parse(&log.format, escape, Variable::parse)
+        .context("nginx_config.http.access_log_format")?;
+    let open = AccessLog::open(&log.path)
+        .with_context(|| format!("the access log {} cannot be opened", log.path.display()))?;
+    Ok(Some((open, Arc::new(template))))
+}
+
+fn start(
+    settings: &Settings,
+    sockets: Vec<Vec<lockgate_proxy::Listener>>,
+    live: &Live,
+    log: Option<&(AccessLog, Arc<Template<Variable>>)>,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<Vec<JoinHandle<io::Result<()>>>> {
+    let shared = WorkerSettings {
+        server: server_settings(settings),
+        shutdown_timeout: settings.shutdown_timeout,
+    };
+    let start = |(number, listeners): (usize, Vec<lockgate_proxy::Listener>)| {
+        let worker = Worker {
+            listeners,
+            settings: shared.clone(),
+            live: live.clone(),
+            log: log.map(|(log, template)| AccessLogSettings { template: template.clone(), writer: log.writer() }),
+            stop: stop.clone(),
+        };
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())
+    };
+    sockets.into_iter().enumerate().map(start).collect::<io::Result<_>>().context("a worker cannot be started")
+}
+
+fn server_settings(settings: &Settings) -> ServerSettings {
+    let version = concat!("lockgate/", env!("CARGO_PKG_VERSION"));
+    ServerSettings {
+        idle_timeout: settings.http.keepalive_timeout,
+        head_timeout: settings.http.client_header_timeout,
+        body_timeout: settings.http.client_body_timeout,
+        send_timeout: settings.http.send_timeout,
+        max_body: settings.http.client_max_body_size.unwrap_or(u64::MAX),
+        server: Some(if settings.server_tokens { version } else { "lockgate" }.into()),
+        ..ServerSettings::default()
+    }
+}
+
+/// The banner is for people; whoever runs this may have closed the terminal.
+fn show(banner: &Banner<'_>) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{banner}").and_then(|()| out.flush());
+}
+
+/// Opens the access log anew at each SIGUSR1, until the word to end comes.
+async fn rotate(
+    log: Option<&(AccessLog, Arc<Template<Variable>>)>,
+    ending: &mut Ending,
+) -> anyhow::Result<()> {
+    let mut rotations = rotations()?;
+    loop {
+        tokio::select! {
+            () = ending.wait() => return Ok(()),
+            Some(()) = rotations.recv() => {
+                if let Some((log, _)) = log {
+                    log.reopen();
+                }
+            }
+        }
+    }
+}
+
+fn join(workers: Vec<JoinHandle<io::Result<()>>>) -> anyhow::Result<()> {
+    for worker in workers {
+        worker.join().map_err(|_| anyhow::anyhow!("a worker broke down"))??;
+    }
+    Ok(())
+}
