@@ -18,7 +18,7 @@ pub(crate) struct Kept {
     pub(crate) value: Value,
     /// What was accepted but probably not meant.
     pub(crate) warnings: Vec<String>,
-    revision: Revision,
+    pub(crate) revision: Revision,
 }
 
 /// Checks a resource, sets its times, and keeps it. Whoever calls holds the lock on changes.

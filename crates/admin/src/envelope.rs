@@ -15,6 +15,7 @@ pub(crate) struct Reply {
     body: Vec<u8>,
     is_preflight: bool,
     shows_version: bool,
+    tag: Option<String>,
 }
 
 impl Reply {
@@ -24,6 +25,7 @@ impl Reply {
             body: body.to_string().into_bytes(),
             is_preflight: false,
             shows_version: false,
+            tag: None,
         }
     }
 
@@ -39,6 +41,7 @@ impl Reply {
             body: words.into(),
             is_preflight: false,
             shows_version: false,
+            tag: None,
         }
     }
 
@@ -54,6 +57,14 @@ impl Reply {
     pub(crate) fn of_resource(self) -> Self {
         Self {
             shows_version: true,
+            ..self
+        }
+    }
+
+    /// The answer with the tag of the revision it shows.
+    pub(crate) fn tagged(self, tag: String) -> Self {
+        Self {
+            tag: Some(tag),
             ..self
         }
     }
@@ -89,6 +100,9 @@ impl Reply {
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, "*");
         } else if cors {
             set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
+        }
+        if let Some(tag) = self.tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+            headers.insert(header::ETAG, tag);
         }
         response
     }
@@ -136,6 +150,8 @@ pub(crate) enum Refusal {
     Token(&'static str),
     #[error("{0}")]
     Forbidden(String),
+    #[error("If-Match does not hold: the resource was changed")]
+    Changed,
     #[error("Key not found")]
     KeyNotFound,
     #[error("404 Route Not Found")]
@@ -161,6 +177,7 @@ impl Refusal {
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::KeyNotFound
             | Self::NoSuchPath
             | Self::NoSuchMethod
@@ -179,10 +196,10 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
+impl From<&Refusal> for Reply {
+    fn from(refusal: &Refusal) -> Self {
         let words = refusal.to_string();
-        let body = match &refusal {
+        let body = match refusal {
             Refusal::PageSize => {
                 return Self {
                     status: refusal.status(),

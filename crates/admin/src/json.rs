@@ -7,7 +7,7 @@ const DEPTH: usize = 100;
 
 /// Reads a JSON text. A comma before a closing brace or bracket is read as a space: commands of APISIX's own
 /// documentation have one. Errors name the place by its byte, counted from 1.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+pub fn parse(text: &[u8]) -> Result<Value, String> {
     let mut scanner = Scanner {
         text,
         at: 0,

@@ -5,9 +5,10 @@ mod auth;
 mod body;
 mod change;
 mod envelope;
-mod json;
+pub mod json;
 mod list;
 mod merge;
+mod precondition;
 mod resource;
 mod schema;
 mod secrets;
@@ -31,6 +32,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::address::Address;
 use crate::envelope::{Refusal, Reply};
+use crate::resource::Target;
 
 pub use serve::serve;
 
@@ -109,7 +111,19 @@ async fn answer(State(calls): State<Calls>, request: Request) -> Response<Body> 
         Some(address) => call(&calls, peer, &parts, &address, body).await,
         None => Err(Refusal::NoSuchPath),
     };
-    reply.unwrap_or_else(Reply::from).into_response(calls.admin.cors)
+    reply
+        .unwrap_or_else(|refusal| refuse(&refusal, peer))
+        .into_response(calls.admin.cors)
+}
+
+fn refuse(refusal: &Refusal, peer: Option<IpAddr>) -> Reply {
+    match refusal {
+        Refusal::Token(why) => tracing::warn!(?peer, "admin call refused: {why}"),
+        Refusal::Forbidden(why) => tracing::warn!(?peer, "admin call refused: {why}"),
+        Refusal::Store(error) => tracing::error!(%error, "admin call failed"),
+        _ => {}
+    }
+    Reply::from(refusal)
 }
 
 async fn call(
@@ -142,7 +156,15 @@ async fn call(
         ("GET", ["status"]) => Ok(status::show(&calls.admin)),
         (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
         (method, [plural, rest @ ..]) => match Kind::from_plural(plural) {
-            Some(kind) => resource::call(calls, kind, method, rest, address, body).await,
+            Some(kind) => {
+                let target = Target {
+                    kind,
+                    rest,
+                    address,
+                    headers: &parts.headers,
+                };
+                resource::call(calls, method, target, body).await
+            }
             None => Err(Refusal::UnsupportedType((*plural).to_owned())),
         },
     }

@@ -3,38 +3,66 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use lockgate_resource::{Id, Kind, Record, Resources, check_unused};
 use lockgate_store::{Change, Expect, StoreError};
 use serde_json::{Value, json};
 
 use crate::address::Address;
+use crate::change::{self, Kept};
 use crate::envelope::{Refusal, Reply, stored, written};
 use crate::list::Query;
-use crate::{Admin, Calls, body, change, merge, secrets};
+use crate::{Admin, Calls, body, merge, precondition, secrets};
 
 /// How many ids are tried for a resource that is posted.
 const ATTEMPTS: u64 = 8;
 
-/// Answers a call of a kind; `rest` is what follows its name in the path.
+/// Which resource is meant, or which of a kind.
+pub(crate) struct Target<'a> {
+    pub(crate) kind: Kind,
+    /// What follows the kind in the path: the id, and the way to a place in the resource.
+    pub(crate) rest: &'a [&'a str],
+    pub(crate) address: &'a Address,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl Target<'_> {
+    fn id(&self) -> Option<&str> {
+        self.rest.first().copied()
+    }
+
+    fn missing_id(&self) -> Refusal {
+        Refusal::Invalid(format!("missing {} id", self.kind.name()))
+    }
+
+    fn wrong_id(&self) -> Refusal {
+        Refusal::Invalid(format!("wrong {} id", self.kind.name()))
+    }
+
+    /// The answer to a change: what was kept, once it is live.
+    async fn answer(&self, calls: &Calls, status: StatusCode, id: &Id, mut kept: Kept) -> Reply {
+        change::wait(&calls.admin, self.kind, id, &mut kept).await;
+        let tag = precondition::tag(kept.revision);
+        Reply::json(status, &written(self.kind, id, kept.value, &kept.warnings)).tagged(tag)
+    }
+}
+
+/// Answers a call.
 pub(crate) async fn call(
     calls: &Calls,
-    kind: Kind,
     method: &str,
-    rest: &[&str],
-    address: &Address,
+    target: Target<'_>,
     body: Body,
 ) -> Result<Reply, Refusal> {
-    let id = rest.first().copied();
     let reply = match method {
-        "GET" => match id {
-            Some(id) => get(&calls.admin, kind, id),
-            None => list(&calls.admin, kind, address),
+        "GET" => match target.id() {
+            Some(id) => get(&calls.admin, target.kind, id),
+            None => list(&calls.admin, &target),
         },
-        "PUT" => put(calls, kind, id, address, body).await,
-        "POST" => post(calls, kind, id, address, body).await,
-        "PATCH" => patch(calls, kind, rest, body).await,
-        "DELETE" => delete(calls, kind, id, address).await,
+        "PUT" => put(calls, &target, body).await,
+        "POST" => post(calls, &target, body).await,
+        "PATCH" => patch(calls, &target, body).await,
+        "DELETE" => delete(calls, &target).await,
         _ => return Err(Refusal::NoSuchMethod),
     };
     reply.map(Reply::of_resource)
@@ -53,68 +81,56 @@ fn opened(admin: &Admin, record: &Record) -> Value {
 fn get(admin: &Admin, kind: Kind, id: &str) -> Result<Reply, Refusal> {
     let resources = current(admin);
     let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
-    Ok(Reply::json(
-        StatusCode::OK,
-        &stored(record, opened(admin, record)),
-    ))
+    let tag = precondition::tag(record.modified);
+    Ok(Reply::json(StatusCode::OK, &stored(record, opened(admin, record))).tagged(tag))
 }
 
-fn list(admin: &Admin, kind: Kind, address: &Address) -> Result<Reply, Refusal> {
-    let query = Query::of(kind, address)?;
-    let records = current(admin).of(kind).values().map(Arc::clone).collect();
+fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
+    let query = Query::of(target.kind, target.address)?;
+    let records = current(admin).of(target.kind).values().map(Arc::clone).collect();
     let (records, total) = query.pick(records);
-    let list: Vec<Value> = records
-        .iter()
-        .map(|record| stored(record, opened(admin, record)))
-        .collect();
-    Ok(Reply::json(
-        StatusCode::OK,
-        &json!({"list": list, "total": total}),
-    ))
+    let list = records.iter().map(|record| stored(record, opened(admin, record)));
+    let mut body = json!({"list": []});
+    body["list"] = list.collect();
+    body["total"] = json!(total);
+    Ok(Reply::json(StatusCode::OK, &body))
 }
 
-async fn put(
-    calls: &Calls,
-    kind: Kind,
-    id: Option<&str>,
-    address: &Address,
-    body: Body,
-) -> Result<Reply, Refusal> {
-    let mut value = written_object(address, body).await?;
+async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
+    let kind = target.kind;
+    let mut value = written_value(body).await?;
+    let ttl = ttl_warning(target.address)?;
     let inside = inner_id(&value);
-    let id = id.map(str::to_owned).or_else(|| inside.clone());
-    let id = id.ok_or_else(|| Refusal::Invalid(format!("missing {} id", kind.name())))?;
+    let id = target
+        .id()
+        .map(str::to_owned)
+        .or_else(|| inside.clone())
+        .ok_or_else(|| target.missing_id())?;
     if inside.is_some_and(|inside| inside != id) {
-        return Err(Refusal::Invalid(format!("wrong {} id", kind.name())));
+        return Err(target.wrong_id());
     }
     change::refuse_times(&value)?;
     let id = write_id(kind, &mut value, &id)?;
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
-    let is_new = resources.get(kind, id.as_str()).is_none();
-    let mut kept = change::keep(&calls.admin, &resources, kind, &id, value, Expect::Anything).await?;
-    drop(changing);
-    change::wait(&calls.admin, kind, &id, &mut kept).await;
-    let status = if is_new {
+    let before = resources.get(kind, id.as_str());
+    let expect = precondition::expect(target.headers, before.map(AsRef::as_ref))?;
+    let status = if before.is_none() {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok(Reply::json(
-        status,
-        &written(kind, &id, kept.value, &kept.warnings),
-    ))
+    let mut kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
+    drop(changing);
+    kept.warnings.extend(ttl);
+    Ok(target.answer(calls, status, &id, kept).await)
 }
 
-async fn post(
-    calls: &Calls,
-    kind: Kind,
-    id: Option<&str>,
-    address: &Address,
-    body: Body,
-) -> Result<Reply, Refusal> {
-    let value = written_object(address, body).await?;
-    if id.is_some() || value.get("id").is_some() {
+async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
+    let kind = target.kind;
+    let value = written_value(body).await?;
+    let ttl = ttl_warning(target.address)?;
+    if target.id().is_some() || value.get("id").is_some() {
         return Err(Refusal::Invalid(format!(
             "wrong {} id, do not need it",
             kind.name()
@@ -133,11 +149,8 @@ async fn post(
         }
     };
     drop(changing);
-    change::wait(&calls.admin, kind, &id, &mut kept).await;
-    Ok(Reply::json(
-        StatusCode::CREATED,
-        &written(kind, &id, kept.value, &kept.warnings),
-    ))
+    kept.warnings.extend(ttl);
+    Ok(target.answer(calls, StatusCode::CREATED, &id, kept).await)
 }
 
 /// An id that nobody has: the digits of a revision to come. The further attempts step over what somebody else
@@ -149,10 +162,9 @@ fn free_id(resources: &Resources, kind: Kind, attempt: u64) -> String {
         .unwrap_or_default()
 }
 
-async fn patch(calls: &Calls, kind: Kind, rest: &[&str], body: Body) -> Result<Reply, Refusal> {
-    let Some((id, path)) = rest.split_first() else {
-        return Err(Refusal::Invalid(format!("missing {} id", kind.name())));
-    };
+async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
+    let kind = target.kind;
+    let (id, path) = target.rest.split_first().ok_or_else(|| target.missing_id())?;
     let new = body::read(body).await?;
     let new = new.ok_or_else(|| Refusal::Invalid("missing new configuration".to_owned()))?;
     if path.is_empty() && !new.is_object() {
@@ -161,6 +173,7 @@ async fn patch(calls: &Calls, kind: Kind, rest: &[&str], body: Body) -> Result<R
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
     let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
+    precondition::expect(target.headers, Some(record))?;
     let mut value = opened(&calls.admin, record);
     let sets_time = path.is_empty() && new.get("update_time").is_some();
     if path.is_empty() {
@@ -172,31 +185,30 @@ async fn patch(calls: &Calls, kind: Kind, rest: &[&str], body: Body) -> Result<R
         fields.insert("update_time".to_owned(), change::now());
     }
     if inner_id(&value).is_some_and(|inside| inside != *id) {
-        return Err(Refusal::Invalid(format!("wrong {} id", kind.name())));
+        return Err(target.wrong_id());
     }
     let id = write_id(kind, &mut value, id)?;
     let expect = Expect::Unchanged(record.modified);
-    let mut kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
+    let kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
     drop(changing);
-    change::wait(&calls.admin, kind, &id, &mut kept).await;
-    Ok(Reply::json(
-        StatusCode::OK,
-        &written(kind, &id, kept.value, &kept.warnings),
-    ))
+    Ok(target.answer(calls, StatusCode::OK, &id, kept).await)
 }
 
-async fn delete(calls: &Calls, kind: Kind, id: Option<&str>, address: &Address) -> Result<Reply, Refusal> {
-    let id = id.ok_or_else(|| Refusal::Invalid(format!("missing {} id", kind.name())))?;
+async fn delete(calls: &Calls, target: &Target<'_>) -> Result<Reply, Refusal> {
+    let kind = target.kind;
+    let id = target.id().ok_or_else(|| target.missing_id())?;
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
-    if address.argument("force") != Some("true") {
+    if target.address.argument("force") != Some("true") {
         check_unused(&resources, kind, id).map_err(Refusal::Invalid)?;
     }
-    let id = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?.id.clone();
+    let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
+    let expect = precondition::expect(target.headers, Some(record))?;
+    let id = record.id.clone();
     let revision = calls
         .admin
         .store
-        .commit(Change::Delete { kind, id: id.clone() }, Expect::Anything)
+        .commit(Change::Delete { kind, id: id.clone() }, expect)
         .await?;
     drop(changing);
     tracing::info!(resource = %kind.key(&id), %revision, "resource deleted");
@@ -207,18 +219,22 @@ async fn delete(calls: &Calls, kind: Kind, id: Option<&str>, address: &Address) 
     ))
 }
 
-/// The object that PUT and POST need.
-async fn written_object(address: &Address, body: Body) -> Result<Value, Refusal> {
-    let value = body::read(body).await?;
-    if address
-        .argument("ttl")
-        .is_some_and(|ttl| ttl.parse::<f64>().is_err())
-    {
-        return Err(Refusal::Invalid(
+/// What PUT and POST need.
+async fn written_value(body: Body) -> Result<Value, Refusal> {
+    body::read(body)
+        .await?
+        .ok_or_else(|| Refusal::Invalid("missing configurations".to_owned()))
+}
+
+/// What is said of `ttl`, after which APISIX lets a resource expire.
+fn ttl_warning(address: &Address) -> Result<Option<String>, Refusal> {
+    match address.argument("ttl").map(str::parse::<f64>) {
+        None => Ok(None),
+        Some(Ok(_)) => Ok(Some("ttl is not supported: the resource stays".to_owned())),
+        Some(Err(_)) => Err(Refusal::Invalid(
             "invalid argument ttl: should be a number".to_owned(),
-        ));
+        )),
     }
-    value.ok_or_else(|| Refusal::Invalid("missing configurations".to_owned()))
 }
 
 /// The id that stands in a resource, as text.

@@ -251,6 +251,36 @@ async fn the_private_key_of_an_upstream_is_sealed() {
 }
 
 #[tokio::test]
+async fn a_change_can_insist_on_what_was_seen() {
+    let api = Api::new();
+    let tag = |answer: &Answer| answer.headers["etag"].to_str().unwrap().to_owned();
+    let first = tag(&api.call("PUT", "/routes/1", r#"{"uri":"/a","plugins":{}}"#).await);
+    assert_eq!(tag(&api.call("GET", "/routes/1", "").await), first);
+    let change = async |method: &str, tag: &str, body: &'static str| {
+        let request = Request::builder().method(method).uri("/apisix/admin/routes/1");
+        let request = request.header("X-API-KEY", KEY).header("If-Match", tag);
+        api.send(request.body(Body::from(body)).unwrap()).await
+    };
+    let second = tag(&change("PATCH", &first, r#"{"name":"n"}"#).await);
+    assert_ne!(second, first);
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let answer = change(method, &first, r#"{"uri":"/b","plugins":{}}"#).await;
+        assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED, "{method}");
+    }
+    assert_eq!(
+        change("PUT", &second, r#"{"uri":"/b","plugins":{}}"#)
+            .await
+            .status,
+        StatusCode::OK
+    );
+    assert_eq!(change("DELETE", "*", "").await.status, StatusCode::OK);
+    assert_eq!(
+        change("PUT", "*", r#"{"uri":"/b","plugins":{}}"#).await.status,
+        StatusCode::PRECONDITION_FAILED
+    );
+}
+
+#[tokio::test]
 async fn times_are_kept_and_renewed() {
     let api = Api::new();
     let first = api
