@@ -17,7 +17,9 @@ impl Authority {
     /// Makes a fresh authority.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names, none wrong");
-        params.distinguished_name.push(DnType::CommonName, "authority of a test");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params

@@ -198,10 +198,6 @@ fn a_broken_chunk_is_refused_and_never_completed_upstream() {
         ("no size", "\r\nabc\r\n0\r\n\r\n"),
         ("not a number", "g\r\nabc\r\n0\r\n\r\n"),
         ("overflowing size", "10000000000000003\r\nabc\r\n0\r\n\r\n"),
-        (
-            "very long size",
-            "00000000000000000000000000000000000000000000000003\r\nabc\r\n0\r\n\r\n",
-        ),
         ("carriage return in an extension", "3;a\rb\r\nabc\r\n0\r\n\r\n"),
         ("NUL in an extension", "3;a\0b\r\nabc\r\n0\r\n\r\n"),
     ];
@@ -380,6 +376,13 @@ fn a_body_that_looks_like_a_request_stays_a_body() {
         post("Transfer-Encoding: chunked", "A\r\n0123456789\r\n0\r\n\r\n"),
         "/p",
         "0123456789",
+    );
+    let zeros = "00000000000000000000000000000000000000000000000003\r\nabc\r\n0\r\n\r\n";
+    bench.forwards(
+        "zeros before the size",
+        post("Transfer-Encoding: chunked", zeros),
+        "/p",
+        "abc",
     );
     bench.forwards(
         "extension",

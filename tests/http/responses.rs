@@ -34,38 +34,44 @@ fn a_response_with_unclear_framing_becomes_502() {
     }
 }
 
-#[test]
-fn a_body_that_breaks_off_is_never_ended_as_if_it_were_whole() {
-    let (gateway, _upstream) = behind(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
-    let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
-    let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
-    assert!(text.contains("abc") && !text.contains("0\r\n\r\n"), "{text}");
-
-    let (gateway, _upstream) = behind(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+/// Everything a client reads of the answer to a GET.
+fn read_all(gateway: &Gateway) -> String {
     let mut connection = gateway.connect();
     connection
         .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
         .expect("the gateway reads");
     let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
     assert!(
-        text.contains("Content-Length: 10") && text.ends_with("abc"),
+        text.starts_with("HTTP/1.1 "),
+        "a client is told something: {text:?}"
+    );
+    text
+}
+
+#[test]
+fn a_body_that_breaks_off_is_never_ended_as_if_it_were_whole() {
+    let (gateway, _upstream) = behind(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    let text = read_all(&gateway);
+    assert!(
+        text.starts_with("HTTP/1.1 502") || (text.contains("abc") && !text.contains("0\r\n\r\n")),
         "{text}"
     );
+
+    let (gateway, _upstream) = behind(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    let text = read_all(&gateway);
+    let is_short = text.contains("Content-Length: 10") && text.ends_with("abc");
+    assert!(text.starts_with("HTTP/1.1 502") || is_short, "{text}");
 }
 
 #[test]
 fn garbage_in_a_chunked_body_ends_the_connection_without_a_last_chunk() {
     let (gateway, _upstream) =
         behind(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n");
-    let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
-    let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
-    assert!(!text.contains("0\r\n\r\n"), "{text}");
+    let text = read_all(&gateway);
+    assert!(
+        text.starts_with("HTTP/1.1 502") || !text.contains("0\r\n\r\n"),
+        "{text}"
+    );
 }
 
 #[test]

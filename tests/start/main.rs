@@ -178,9 +178,9 @@ fn acknowledged_writes_survive_fifty_kills() {
         });
         acknowledged.extend(writer);
         gateway.crash_and_restart();
-        let (status, list) = gateway.admin("GET", "/routes", Value::Null);
+        let (status, all) = gateway.admin("GET", "/routes", Value::Null);
         assert_eq!(status, 200);
-        let kept: std::collections::HashSet<&str> = list["list"]
+        let kept: std::collections::HashSet<&str> = all["list"]
             .as_array()
             .expect("a list")
             .iter()
