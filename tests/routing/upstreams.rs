@@ -129,7 +129,7 @@ fn nodes_of_lower_priority_serve_when_the_higher_ones_refuse() {
     assert_eq!(gateway.get("/x").text(), "spare");
 }
 
-fn host_seen(gateway: &Gateway, upstream: &FakeUpstream, fields: Value) -> String {
+fn host_seen(gateway: &Gateway, upstream: &FakeUpstream, fields: &Value) -> String {
     let mut body = json!({"type": "roundrobin", "nodes": {format!("localhost:{}", upstream.port()): 1}});
     for (name, value) in fields.as_object().expect("fields") {
         body[name] = value.clone();
@@ -149,15 +149,15 @@ fn host_seen(gateway: &Gateway, upstream: &FakeUpstream, fields: Value) -> Strin
 fn the_host_is_passed_taken_from_the_node_or_rewritten() {
     let upstream = FakeUpstream::fixed("ok");
     let gateway = Gateway::start();
-    assert_eq!(host_seen(&gateway, &upstream, json!({})), "client.test");
+    assert_eq!(host_seen(&gateway, &upstream, &json!({})), "client.test");
     assert_eq!(
-        host_seen(&gateway, &upstream, json!({"pass_host": "pass"})),
+        host_seen(&gateway, &upstream, &json!({"pass_host": "pass"})),
         "client.test"
     );
-    let node = host_seen(&gateway, &upstream, json!({"pass_host": "node"}));
+    let node = host_seen(&gateway, &upstream, &json!({"pass_host": "node"}));
     assert_eq!(node, format!("localhost:{}", upstream.port()));
     let rewrite = json!({"pass_host": "rewrite", "upstream_host": "inner.test"});
-    assert_eq!(host_seen(&gateway, &upstream, rewrite), "inner.test");
+    assert_eq!(host_seen(&gateway, &upstream, &rewrite), "inner.test");
 }
 
 #[test]
