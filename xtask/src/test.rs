@@ -46,6 +46,12 @@ fn cargo(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Where `cargo build` leaves the program.
+fn built() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("debug/lockgate")
+}
+
 /// The AWS stand-ins; stopped when dropped, if this started them.
 struct StandIns {
     is_ours: bool,
