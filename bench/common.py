@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,6 +32,22 @@ def build():
         return pathlib.Path(path).resolve()
     subprocess.run(["cargo", "build", "--release", "--locked", "-p", "lockgate"], check=True, cwd=ROOT)
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/lockgate"
+
+
+def free_ports(count):
+    """Consecutive ports on loopback that nobody holds."""
+    for base in range(18600, 30000, 20):
+        sockets = []
+        try:
+            for port in range(base, base + count):
+                sockets.append(socket.create_server(("127.0.0.1", port)))
+            return list(range(base, base + count))
+        except OSError:
+            continue
+        finally:
+            for taken in sockets:
+                taken.close()
+    sys.exit("no free ports on loopback")
 
 
 class Program:
@@ -86,7 +103,8 @@ def wait_for(program, port, path="/", seconds=60):
             program.fail(f"ended with {program.process.returncode}")
         try:
             ask(port, "GET", path, timeout=2)
-            return
+            if program.process.poll() is None:
+                return
         except OSError:
             time.sleep(0.005)
     program.fail(f"no answer on port {port} within {seconds} s")

@@ -37,11 +37,13 @@ fn test_arguments<'a>(which: &[&'a str]) -> Vec<&'a str> {
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(arguments)
-        .current_dir(root())
-        .status()
-        .context("running cargo")?;
+    let mut command = Command::new(cargo);
+    command.args(arguments).current_dir(root());
+    if std::env::var_os("LOCKGATE_BIN").is_none() {
+        // Built once above; else every test would ask cargo again.
+        command.env("LOCKGATE_BIN", built());
+    }
+    let status = command.status().context("running cargo")?;
     ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     Ok(())
 }
