@@ -86,6 +86,10 @@ impl Request {
         self.headers.text(self.target)
     }
 
+    pub(crate) fn target_bytes(&self) -> &[u8] {
+        self.headers.bytes(self.target)
+    }
+
     /// The path, as sent: nothing decoded, nothing resolved.
     pub fn path(&self) -> &str {
         self.headers.text(self.target.head(self.path_len))
@@ -94,6 +98,11 @@ impl Request {
     /// Path and query as the client sent them, whatever became of the target since.
     pub fn original_target(&self) -> &str {
         self.headers.text(self.original)
+    }
+
+    /// Like `original_target`, for whoever only copies it.
+    pub fn original_target_bytes(&self) -> &[u8] {
+        self.headers.bytes(self.original)
     }
 
     /// The path as the client sent it.

@@ -46,16 +46,7 @@ macro_rules! names {
             #[doc = concat!("`", $text, "`")]
             pub const $constant: Name<'static> = Name { id: Id::$id, text: $text };
         )*
-        fn known(text: &str) -> Id {
-            $(
-                // Lengths are compared first, so a name costs one or two comparisons.
-                if text.len() == $text.len() && text.eq_ignore_ascii_case($text) {
-                    return Id::$id;
-                }
-            )*
-            Id::Other
-        }
-        #[cfg(test)]
+        /// Every known name.
         const ALL: &[Name<'static>] = &[$($constant),*];
     };
 }
@@ -112,11 +103,59 @@ impl<'a> From<&'a String> for Name<'a> {
     }
 }
 
+/// Known names by length, so that a name is compared with the few of its own length.
+const BY_LENGTH: [[Option<Name<'static>>; 4]; 20] = by_length();
+
+const fn by_length() -> [[Option<Name<'static>>; 4]; 20] {
+    let mut table = [[None; 4]; 20];
+    let mut at = 0;
+    while at < ALL.len() {
+        let row = ALL[at].text.len();
+        let mut column = 0;
+        while table[row][column].is_some() {
+            column += 1;
+        }
+        table[row][column] = Some(ALL[at]);
+        at += 1;
+    }
+    table
+}
+
 /// The id of a name, whatever its case.
 pub(crate) fn id_of(text: &str) -> Id {
-    match text.len() {
-        2..=8 | 9..=10 | 12..=19 => known(text),
-        _ => Id::Other,
+    let Some(row) = BY_LENGTH.get(text.len()) else { return Id::Other };
+    // The last letter tells most names of one length apart.
+    let last = |text: &str| text.as_bytes().last().map(|byte| byte | 0x20);
+    for name in row.iter().map_while(|name| *name) {
+        if last(name.text) == last(text) && name.text.eq_ignore_ascii_case(text) {
+            return name.id;
+        }
+    }
+    Id::Other
+}
+
+/// A header name that is kept: its id is looked up once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedName {
+    id: Id,
+    text: Box<str>,
+}
+
+impl OwnedName {
+    /// Keeps a name.
+    pub fn new(text: &str) -> Self {
+        Self { id: id_of(text), text: text.into() }
+    }
+
+    /// The text of it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl<'a> From<&'a OwnedName> for Name<'a> {
+    fn from(name: &'a OwnedName) -> Self {
+        Self { id: name.id, text: &name.text }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use lockgate_telemetry::clock;
 
 use crate::h1::client::Link;
 use crate::peer::{Address, Peer};
@@ -53,7 +53,7 @@ pub(crate) fn take(peer: &Peer) -> Option<Box<Link>> {
         let mut idle = pool.idle.borrow_mut();
         let links = idle.get_mut(&peer.id)?;
         while let Some(mut link) = links.pop() {
-            if link.idle_since.elapsed() < peer.keep_alive.timeout && is_current(&link, peer) && link.is_quiet() {
+            if clock::recent().duration_since(link.idle_since) < peer.keep_alive.timeout && is_current(&link, peer) && link.is_quiet() {
                 return Some(link);
             }
         }
@@ -75,7 +75,7 @@ pub(crate) fn give(mut link: Box<Link>) {
     if limits.connections == 0 || is_spent || crate::timer::is_draining() {
         return;
     }
-    link.idle_since = Instant::now();
+    link.idle_since = clock::recent();
     POOL.with(|pool| {
         let mut idle = pool.idle.borrow_mut();
         let links = idle.entry(link.peer.id).or_default();

@@ -110,7 +110,7 @@ pub async fn serve<S: Service>(
     allows_h2: bool,
 ) {
     let shared = Rc::new(RefCell::new(h1::server::Connection::new(stream)));
-    if !h1::server::wait_for_request(&shared, settings.head_timeout).await {
+    if !h1::server::wait_for_first(&shared, settings.head_timeout).await {
         return;
     }
     if allows_h2 && h2::has_preface(&shared, &settings).await {

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use lockgate_telemetry::clock;
 use tokio::time::{Instant, sleep_until};
 
 /// How exact time-outs are.
@@ -63,12 +64,17 @@ impl Timer {
 
     /// Fires when `after` has passed, unless it is armed again before.
     pub(crate) fn arm(&self, after: Duration) {
-        self.arm_as(after, false);
+        self.arm_at(clock::now(), after, false);
     }
 
     /// Like `arm`, for a connection that waits for its next request: draining fires it at once.
     pub(crate) fn arm_idle(&self, after: Duration) {
-        self.arm_as(after, true);
+        self.arm_at(clock::now(), after, true);
+    }
+
+    /// Like `arm_idle`, where the time was read for the same event.
+    pub(crate) fn arm_idle_now(&self, after: Duration) {
+        self.arm_at(clock::recent(), after, true);
     }
 
     /// Never fires, until it is armed again.
@@ -78,11 +84,11 @@ impl Timer {
         self.entry.is_idle.set(false);
     }
 
-    fn arm_as(&self, after: Duration, is_idle: bool) {
+    fn arm_at(&self, now: Instant, after: Duration, is_idle: bool) {
         WHEEL.with(|wheel| {
             self.entry.is_idle.set(is_idle);
             self.entry.has_fired.set(is_idle && wheel.is_draining.get());
-            let deadline = wheel.tick(Instant::now() + after) + 1;
+            let deadline = wheel.tick(now + after) + 1;
             self.entry.deadline.set(deadline);
             if self.entry.queued.get() > deadline {
                 wheel.queue(&self.entry, deadline);

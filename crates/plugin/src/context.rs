@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 use lockgate_http::{ConnectionInfo, Request};
+use lockgate_telemetry::clock;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -61,7 +62,7 @@ impl RequestContext {
         Self {
             connection,
             method,
-            started: Instant::now(),
+            started: clock::now(),
             normal_path: None,
             matched_prefix: None,
             params: Vec::new(),

@@ -152,7 +152,7 @@ impl Step {
             name: name.into(),
             config: config.clone(),
             priority: meta.priority.unwrap_or(registered.priority()),
-            plugin: registered.build(bare, cx).map_err(|error| failed(error.0))?,
+            plugin: registered.build(&bare, cx).map_err(|error| failed(error.0))?,
             filter: meta.filter.as_ref().map(Condition::parse).transpose().map_err(failed)?,
             error_response: meta.error_response.map(ErrorResponse::new),
         }))

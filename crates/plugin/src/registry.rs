@@ -43,7 +43,8 @@ impl Registered {
     }
 
     /// Builds it; `config` is without `_meta`.
-    pub(crate) fn build(&self, mut config: Value, cx: &BuildContext) -> Result<Arc<dyn Erased>, BuildError> {
+    pub(crate) fn build(&self, config: &Value, cx: &BuildContext) -> Result<Arc<dyn Erased>, BuildError> {
+        let mut config = self.aliased(config);
         for field in &self.secret_fields {
             if let Some(Value::String(text)) = at_path_mut(&mut config, field)
                 && let Some(opened) = cx.secrets.open(text)
@@ -98,7 +99,7 @@ impl Registry {
         plugin.validator.check(&shown)?;
         let (meta, bare) = meta::split(config.clone())?;
         drop(meta);
-        plugin.build(bare.clone(), cx).map_err(|error| error.0)?;
+        plugin.build(&bare, cx).map_err(|error| error.0)?;
         let mut warnings = Vec::new();
         unknown_fields(&plugin.schema, &shown, name, &mut warnings);
         warnings.extend((plugin.warnings)(bare));

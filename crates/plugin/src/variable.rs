@@ -8,6 +8,7 @@ pub(crate) mod tests;
 use std::io::Write as _;
 
 use lockgate_http::Request;
+use lockgate_http::name::OwnedName;
 use lockgate_telemetry::{clock, text};
 
 pub use read::without_port;
@@ -21,7 +22,7 @@ pub enum Variable {
     /// `arg_NAME`: the first query argument of this name, decoded; names are told apart by case.
     Argument(Box<str>),
     /// `http_NAME`: the request header, with `-` for each `_`; several fields are joined with `, `.
-    Header(Box<str>),
+    Header(OwnedName),
     /// `cookie_NAME`: the first cookie of this name.
     Cookie(Box<str>),
     /// `uri_param_NAME`: what a `:name` of the matched uri stood for.
@@ -127,10 +128,34 @@ impl Variable {
     fn parse_named(name: &str) -> Option<Self> {
         let rest = |prefix| name.strip_prefix(prefix).filter(|rest: &&str| !rest.is_empty());
         let argument = rest("arg_").map(|name| Self::Argument(name.into()));
-        let header = || rest("http_").map(|name| Self::Header(name.replace('_', "-").into()));
+        let header = || rest("http_").map(|name| Self::Header(OwnedName::new(&name.replace('_', "-"))));
         let cookie = || rest("cookie_").map(|name| Self::Cookie(name.into()));
         let parameter = || rest("uri_param_").map(|name| Self::UriParameter(name.into()));
         argument.or_else(header).or_else(cookie).or_else(parameter)
+    }
+
+    /// Whether its values are of the program's own making: nothing a client sent stands in them.
+    pub fn is_safe(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoteAddress
+                | Self::RemotePort
+                | Self::ServerAddress
+                | Self::ServerPort
+                | Self::Method
+                | Self::Scheme
+                | Self::Protocol
+                | Self::Status
+                | Self::UpstreamAddress
+                | Self::UpstreamStatus
+                | Self::UpstreamTime
+                | Self::UpstreamScheme
+                | Self::RequestTime
+                | Self::BodyBytesSent
+                | Self::TimeLocal
+                | Self::TimeIso8601
+                | Self::Milliseconds
+        )
     }
 
     /// Writes the value behind what `out` holds; says whether there is one.
@@ -142,7 +167,7 @@ impl Variable {
             Self::RemoteUser => return read::user(&request.headers, out),
             Self::UriParameter(name) => return parameter(cx, name, out),
             Self::Uri => out.extend_from_slice(cx.path(request).as_bytes()),
-            Self::RequestUri => out.extend_from_slice(request.original_target().as_bytes()),
+            Self::RequestUri => out.extend_from_slice(request.original_target_bytes()),
             Self::RequestLine => request_line(request, cx, out),
             Self::Host => return read::host(&request.headers, out),
             Self::Method => out.extend_from_slice(cx.method.as_str().as_bytes()),
@@ -223,15 +248,9 @@ fn parameter(cx: &RequestContext, name: &str, out: &mut Vec<u8>) -> bool {
 }
 
 fn request_line(request: &Request, cx: &RequestContext, out: &mut Vec<u8>) {
-    let parts = [
-        cx.method.as_str(),
-        request.original_target(),
-        request.version.as_str(),
-    ];
-    for (at, part) in parts.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b' ');
-        }
-        out.extend_from_slice(part.as_bytes());
-    }
+    out.extend_from_slice(cx.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(request.original_target_bytes());
+    out.push(b' ');
+    out.extend_from_slice(request.version.as_str().as_bytes());
 }

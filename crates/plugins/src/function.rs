@@ -9,8 +9,8 @@ use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
 use lockgate_http::name::Name;
 use lockgate_http::{BodyErrorKind, ClientError, Fault, Outgoing, Request, Response, path, tls};
 use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
+use lockgate_telemetry::clock;
 use rustls_pki_types::ServerName;
-use tokio::time::Instant;
 
 /// What users write of the connection to a function; the fields are those of every serverless plugin.
 pub(crate) struct Settings<'a> {
@@ -110,9 +110,9 @@ impl Endpoint {
             for (name, value) in fields {
                 outgoing.set(*name, value);
             }
-            let begun = Instant::now();
+            let begun = clock::now();
             let answer = send(&self.peer, request, body, &outgoing, &self.timeouts).await;
-            (answer, begun.elapsed())
+            (answer, clock::now().duration_since(begun))
         };
         cx.upstream.duration = Some(duration);
         cx.upstream.scheme = Some(if self.peer.is_tls() { "https" } else { "http" });

@@ -1,18 +1,37 @@
 //! The time as logs and the `Date` field write it: one set of texts a thread, made anew once a second.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::time::Instant;
 
 thread_local! {
     static TEXTS: RefCell<Texts> = const { RefCell::new(Texts::EMPTY) };
 }
 
+thread_local! {
+    static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The time of now; [`recent`] gives it again.
+pub fn now() -> Instant {
+    let now = Instant::now();
+    LAST.set(Some(now));
+    now
+}
+
+/// The time that was last read in this thread: good where it was read for the same event, and free.
+pub fn recent() -> Instant {
+    LAST.get().unwrap_or_else(now)
+}
+
 /// The texts of the present second.
 #[derive(Debug)]
 pub struct Texts {
+    /// When the wall clock was read last, and what it said.
+    read: Option<(Instant, Duration)>,
     now: Duration,
     second: Option<u64>,
     local: String,
@@ -20,12 +39,12 @@ pub struct Texts {
     http_date: String,
 }
 
-/// Calls `read` with the texts of now. They must not be asked for again from within.
+/// Calls `read` with the texts of the time that was last read in this thread. They must not be asked for again
+/// from within.
 pub fn with<R>(read: impl FnOnce(&Texts) -> R) -> R {
-    // A clock before 1970 reads as 1970.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = recent();
     TEXTS.with_borrow_mut(|texts| {
-        texts.move_to(now);
+        texts.move_to(at);
         read(texts)
     })
 }
@@ -37,6 +56,7 @@ pub fn http_date<R>(read: impl FnOnce(&str) -> R) -> R {
 
 impl Texts {
     const EMPTY: Self = Self {
+        read: None,
         now: Duration::ZERO,
         second: None,
         local: String::new(),
@@ -64,7 +84,17 @@ impl Texts {
         &self.http_date
     }
 
-    fn move_to(&mut self, now: Duration) {
+    /// The wall clock is read once a second; in between the time passes with the other clock.
+    fn move_to(&mut self, at: Instant) {
+        let now = match self.read {
+            Some((then, wall)) if at >= then && at - then < Duration::from_secs(1) => wall + (at - then),
+            _ => {
+                // A clock before 1970 reads as 1970.
+                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.read = Some((at, wall));
+                wall
+            }
+        };
         self.now = now;
         if self.second != Some(now.as_secs()) {
             self.write(now.as_secs(), &TimeZone::system());

@@ -219,14 +219,14 @@ impl Exchange {
                 }
             }
             Poll::Ready(Err(SendError::Body(error))) => return Err(error),
-            Poll::Ready(Err(SendError::Io(_))) if sender.is_replayable() => {
+            Poll::Ready(Err(SendError::Io)) if sender.is_replayable() => {
                 // Kept: the read that follows will say whether anything of a response came.
                 if let Upload::Under(sender) = std::mem::replace(&mut self.upload, Upload::Over) {
                     self.upload = Upload::Sent(sender);
                 }
                 self.keep_alive = false;
             }
-            Poll::Ready(Err(SendError::Io(_))) => self.upload = Upload::Broken,
+            Poll::Ready(Err(SendError::Io)) => self.upload = Upload::Broken,
         }
         Ok(())
     }

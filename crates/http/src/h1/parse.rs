@@ -225,8 +225,7 @@ impl Connection {
         let value = field.value.trim_ascii();
         let spans = (Span::within(head, field.name.as_bytes()), Span::within(head, value));
         let (Some(name), Some(value)) = spans else { return Err("head is malformed") };
-        headers.push_parsed(id, name, value);
-        Ok(())
+        headers.push_parsed(id, name, value).map_err(|_| "head is too large")
     }
 
     fn options(&mut self, value: &[u8]) -> Result<(), &'static str> {

@@ -20,12 +20,12 @@ pub(crate) enum SendError {
     /// Its body could not be read.
     Body(BodyError),
     /// It could not be written.
-    Io(io::Error),
+    Io,
 }
 
 impl From<io::Error> for SendError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+    fn from(_: io::Error) -> Self {
+        Self::Io
     }
 }
 

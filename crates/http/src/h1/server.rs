@@ -99,9 +99,14 @@ impl Wire for &RefCell<Connection> {
     }
 }
 
-/// Waits for the first byte of a request, holding no buffer; `false` when none comes.
-pub(crate) async fn wait_for_request(shared: &RefCell<Connection>, idle: Duration) -> bool {
-    shared.borrow().read_timer.arm_idle(idle);
+/// Waits for the first request of a connection; `false` when none comes.
+pub(crate) async fn wait_for_first(shared: &RefCell<Connection>, within: Duration) -> bool {
+    shared.borrow().read_timer.arm_idle(within);
+    first_byte(shared).await
+}
+
+/// Waits for a byte, holding no buffer.
+async fn first_byte(shared: &RefCell<Connection>) -> bool {
     std::future::poll_fn(|cx| {
         let mut this = shared.borrow_mut();
         if !this.buffer.is_empty() {
@@ -132,7 +137,8 @@ pub(crate) async fn serve<S: Service>(
         if !Box::pin(exchange.run()).await {
             return;
         }
-        if !wait_for_request(&shared, settings.idle_timeout).await {
+        shared.borrow().read_timer.arm_idle_now(settings.idle_timeout);
+        if !first_byte(&shared).await {
             return;
         }
     }

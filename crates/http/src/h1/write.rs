@@ -30,7 +30,7 @@ pub(crate) fn request(
 ) {
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(outgoing.target.unwrap_or_else(|| request.target()).as_bytes());
+    out.extend_from_slice(outgoing.target.map_or_else(|| request.target_bytes(), str::as_bytes));
     out.extend_from_slice(b" HTTP/1.1\r\n");
     if let Some(host) = outgoing.host {
         field(out, "Host", host.as_bytes());
@@ -100,11 +100,7 @@ pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
 }
 
 fn fields(out: &mut Vec<u8>, headers: &Headers, is_replaced: impl Fn(Id) -> bool) {
-    for (id, name, value) in headers.iter_bytes() {
-        if !is_of_connection(id) && !is_replaced(id) {
-            push_field(out, name, value);
-        }
-    }
+    headers.write(out, |id| !is_of_connection(id) && !is_replaced(id));
 }
 
 fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

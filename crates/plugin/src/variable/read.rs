@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lockgate_http::name::OwnedName;
 use lockgate_http::{Headers, name};
 
 /// The query of a target, without its `?`.
@@ -45,12 +46,9 @@ fn form_bytes(text: &str) -> impl Iterator<Item = u8> {
 }
 
 /// Writes every field with this name, joined.
-pub(super) fn header(headers: &Headers, name: &str, out: &mut Vec<u8>) -> bool {
-    let separator: &[u8] = if name.eq_ignore_ascii_case("cookie") {
-        b"; "
-    } else {
-        b", "
-    };
+pub(super) fn header(headers: &Headers, name: &OwnedName, out: &mut Vec<u8>) -> bool {
+    let is_cookie = name.as_str().eq_ignore_ascii_case("cookie");
+    let separator: &[u8] = if is_cookie { b"; " } else { b", " };
     let mut is_present = false;
     for value in headers.get_all(name) {
         if is_present {

@@ -9,7 +9,8 @@ use http::{Method, StatusCode};
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{ConnectionInfo, Request, Response};
 use lockgate_plugin::{RequestContext, Variable};
-use lockgate_telemetry::access_log::{Template, Writer};
+use lockgate_telemetry::clock;
+use lockgate_telemetry::access_log::{Template, Writer, Written};
 
 use crate::error::ProxyError;
 use crate::request::handle;
@@ -110,7 +111,7 @@ impl Service for Gateway {
         } = served;
         cx.status = outcome.status.as_u16();
         cx.body_bytes_sent = outcome.body_bytes;
-        cx.duration = cx.started.elapsed().max(Duration::from_nanos(1));
+        cx.duration = clock::now().duration_since(cx.started).max(Duration::from_nanos(1));
         // What was no request has a line too: it is written as an empty one.
         let Some(request) = request.or_else(|| Request::new(Method::GET, "/").ok()) else {
             return;
@@ -120,7 +121,12 @@ impl Service for Gateway {
         }
         if let Some(log) = &self.log {
             let AccessLogSettings { template, writer } = &mut *log.borrow_mut();
-            writer.append(|out| template.render(out, |variable, out| variable.write(&request, &cx, out)));
+            writer.append(|out| {
+                template.render(out, |variable, out| match variable.write(&request, &cx, out) {
+                    true if variable.is_safe() => Written::Safe,
+                    is_present => is_present.into(),
+                });
+            });
         }
     }
 }

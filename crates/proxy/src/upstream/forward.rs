@@ -4,7 +4,7 @@ use http::Method;
 use lockgate_http::client::{SendFailure, Timeouts, send};
 use lockgate_http::{Body, ClientError, Outgoing, Request, Response};
 use lockgate_plugin::RequestContext;
-use tokio::time::Instant;
+use lockgate_telemetry::clock;
 
 use crate::error::ProxyError;
 use crate::snapshot::{CompiledNode, CompiledUpstream, HostRule};
@@ -16,14 +16,14 @@ pub(crate) async fn forward(
     request: &mut Request,
     cx: &mut RequestContext,
 ) -> Result<Response, ProxyError> {
-    let begun = Instant::now();
+    let begun = clock::now();
     let mut asked: Vec<usize> = Vec::new();
     let mut body = std::mem::take(&mut request.body);
     loop {
         let (index, node) = upstream.pick(&asked).ok_or(ProxyError::NoNode)?;
         let is_bodiless = body.is_empty();
         let answer = ask(node, upstream, timeouts, request, body, cx).await;
-        cx.upstream.duration = Some(begun.elapsed());
+        cx.upstream.duration = Some(clock::now().duration_since(begun));
         let failure = match answer {
             Ok(response) => return Ok(response),
             Err(failure) => failure,

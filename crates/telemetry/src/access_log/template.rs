@@ -37,6 +37,24 @@ impl std::fmt::Display for InvalidFormat {
 
 impl std::error::Error for InvalidFormat {}
 
+/// What was written for a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It has no value.
+    Absent,
+    /// A value of the program's own making, with nothing in it to escape: a number, a time, an address.
+    Safe,
+    /// A value that may hold anything.
+    Raw,
+}
+
+impl From<bool> for Written {
+    /// Whether there is a value, of which nothing is known.
+    fn from(is_present: bool) -> Self {
+        if is_present { Self::Raw } else { Self::Absent }
+    }
+}
+
 /// A compiled format; `V` is what a variable was understood as.
 #[derive(Clone, Debug)]
 pub struct Template<V> {
@@ -74,19 +92,21 @@ impl<V> Template<V> {
     }
 
     /// Writes one line, without its end, behind what `out` holds. `write` writes the value of a variable, as
-    /// it is, and says whether there is one.
-    pub fn render(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> bool) {
+    /// it is, and says what that was.
+    pub fn render<W: Into<Written>>(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> W) {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     let start = out.len();
-                    if write(variable, out) {
-                        self.escape.apply(out, start);
-                    } else {
-                        out.truncate(start);
-                        if self.escape == Escape::Default {
-                            out.push(b'-');
+                    match write(variable, out).into() {
+                        Written::Safe => {}
+                        Written::Raw => self.escape.apply(out, start),
+                        Written::Absent => {
+                            out.truncate(start);
+                            if self.escape == Escape::Default {
+                                out.push(b'-');
+                            }
                         }
                     }
                 }
