@@ -82,13 +82,13 @@ names! {
 impl Name<'_> {
     /// Whether every character may stand in a field name (RFC 9110 §5.6.2).
     pub(crate) fn is_token(self) -> bool {
-        self.id != Id::Other || (!self.text.is_empty() && self.text.bytes().all(is_token_byte))
+        !self.text.is_empty() && self.text.bytes().all(is_token_byte)
     }
 }
 
 /// `tchar` of RFC 9110 §5.6.2.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 impl<'a> From<&'a str> for Name<'a> {
@@ -103,19 +103,31 @@ impl<'a> From<&'a String> for Name<'a> {
     }
 }
 
-/// Known names by length, so that a name is compared with the few of its own length.
-const BY_LENGTH: [[Option<Name<'static>>; 4]; 20] = by_length();
+/// The longest known name.
+const LONGEST: usize = 19;
 
-const fn by_length() -> [[Option<Name<'static>>; 4]; 20] {
-    let mut table = [[None; 4]; 20];
+/// A known name in lower case, and its id.
+type Known = ([u8; LONGEST], Id);
+
+/// Known names by length, so that a name is compared with the few of its own length.
+static BY_LENGTH: [[Option<Known>; 3]; LONGEST + 1] = by_length();
+
+const fn by_length() -> [[Option<Known>; 3]; LONGEST + 1] {
+    let mut table = [[None; 3]; LONGEST + 1];
     let mut at = 0;
     while at < ALL.len() {
-        let row = ALL[at].text.len();
+        let text = ALL[at].text.as_bytes();
+        let mut lower = [0; LONGEST];
+        let mut letter = 0;
+        while letter < text.len() {
+            lower[letter] = text[letter].to_ascii_lowercase();
+            letter += 1;
+        }
         let mut column = 0;
-        while table[row][column].is_some() {
+        while table[text.len()][column].is_some() {
             column += 1;
         }
-        table[row][column] = Some(ALL[at]);
+        table[text.len()][column] = Some((lower, ALL[at].id));
         at += 1;
     }
     table
@@ -123,12 +135,13 @@ const fn by_length() -> [[Option<Name<'static>>; 4]; 20] {
 
 /// The id of a name, whatever its case.
 pub(crate) fn id_of(text: &str) -> Id {
+    let text = text.as_bytes();
     let Some(row) = BY_LENGTH.get(text.len()) else { return Id::Other };
-    // The last letter tells most names of one length apart.
-    let last = |text: &str| text.as_bytes().last().map(|byte| byte | 0x20);
-    for name in row.iter().map_while(|name| *name) {
-        if last(name.text) == last(text) && name.text.eq_ignore_ascii_case(text) {
-            return name.id;
+    for (lower, id) in row.iter().map_while(Option::as_ref) {
+        // Bit 0x20 is what tells cases apart. The carriage return it would take for a hyphen cannot stand in a
+        // name: neither the parser nor `is_token` lets it in.
+        if text.iter().zip(lower).fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b)) == 0 {
+            return *id;
         }
     }
     Id::Other
@@ -170,5 +183,7 @@ mod tests {
             assert_eq!(id_of(&name.text.to_ascii_lowercase()), name.id, "{}", name.text);
         }
         assert_eq!(id_of("x-other"), Id::Other);
+        assert_eq!(id_of("hosT"), Id::Host);
+        assert!(!Name::from("keep\ralive").is_token(), "what looks like a known name is still checked");
     }
 }

@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// How exact time-outs are.
 const TICK: Duration = Duration::from_millis(10);
+const TICKS_PER_SECOND: u64 = 100;
+const NANOS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 const NEVER: u64 = u64::MAX;
 
 /// A deadline that can be moved cheaply.
@@ -119,7 +121,8 @@ impl Drop for Timer {
 
 impl Wheel {
     fn tick(&self, at: Instant) -> u64 {
-        u64::try_from(at.duration_since(self.epoch).as_millis() / TICK.as_millis()).unwrap_or(NEVER - 1)
+        let since = at.duration_since(self.epoch);
+        since.as_secs() * TICKS_PER_SECOND + u64::from(since.subsec_nanos()) / NANOS_PER_TICK
     }
 
     fn queue(self: &Rc<Self>, entry: &Rc<Entry>, slot: u64) {

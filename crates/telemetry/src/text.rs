@@ -6,6 +6,10 @@ use std::time::Duration;
 
 /// Writes a number in decimal.
 pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    if number < 10 {
+        out.push(b'0' + number.to_le_bytes()[0]);
+        return;
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {

@@ -181,6 +181,9 @@ impl Exchange {
     /// The final head, when the buffer has it; interim ones are passed over.
     fn take_head(&mut self) -> Result<Option<Response>, ClientError> {
         loop {
+            if self.link.buffer.is_empty() {
+                return Ok(None);
+            }
             let malformed = |reason| ClientError::Malformed { peer: self.label(), reason };
             let Some(head) = parse::response(self.link.buffer.data(), self.is_head).map_err(malformed)? else {
                 return match self.link.buffer.len() >= MAX_HEAD {

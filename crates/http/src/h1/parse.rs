@@ -96,7 +96,7 @@ fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
         httparse::Error::TooManyHeaders => {
             Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
         }
-        // HTTP/0.9 has no version at all; that is a bad request, not another version.
+        // A line that is no request line at all is a bad request, not another version.
         httparse::Error::Version if has_version(input) => {
             Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP version is not supported")
         }
@@ -112,9 +112,12 @@ fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
 fn has_version(input: &[u8]) -> bool {
     let line = &input[..memchr::memchr(b'\n', input).unwrap_or(input.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    line.len() > 8 && {
-        let version = &line[line.len() - 8..];
-        version.starts_with(b"HTTP/") && version[5].is_ascii_digit() && version[7].is_ascii_digit()
+    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    match (words.next(), words.next()) {
+        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None) => {
+            major.is_ascii_digit() && minor.is_ascii_digit()
+        }
+        _ => false,
     }
 }
 
@@ -172,7 +175,21 @@ fn check_host(headers: &Headers, version: Version, hosts: usize) -> Result<(), R
 
 /// Whether these bytes may be a host with a port; empty is allowed (RFC 9110 §7.2).
 pub(crate) fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
+    // Digits and letters, and of the rest what RFC 3986 §3.2.2 allows in a host, a port, and around an address.
+    let may_stand = |byte: &u8| {
+        matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'-'..=b'.' | b'0'..=b';' | b'_' | b'[' | b']')
+            || matches!(byte, b'~' | b'%' | b'!' | b'$' | b'&'..=b'+' | b'=')
+    };
+    host.iter().all(may_stand) && has_port_of_digits(host)
+}
+
+/// Whether what follows the host's colon is a number, or nothing; colons inside brackets are an address's own.
+fn has_port_of_digits(host: &[u8]) -> bool {
+    let after_address = host.iter().rposition(|byte| *byte == b']').map_or(host, |end| &host[end + 1..]);
+    match memchr::memchr(b':', after_address) {
+        Some(colon) => after_address[colon + 1..].iter().all(u8::is_ascii_digit),
+        None => true,
+    }
 }
 
 /// What the header fields say of connection and framing.
@@ -396,6 +413,9 @@ mod tests {
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), 400);
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400);
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"), 400);
+        assert_eq!(refused("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"), 400);
+        assert_eq!(refused("GET / HTTP/1.1\r\nHost: [::1]:x\r\n\r\n"), 400);
+        assert_eq!(accepted("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").request.host(), "[::1]:80");
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), 400);
         assert_eq!(accepted("GET / HTTP/1.0\r\n\r\n").request.host(), "");
         let absolute = accepted("GET http://other:81?x HTTP/1.1\r\nHost: h\r\n\r\n").request;

@@ -80,7 +80,7 @@ fn every_variable_writes_what_nginx_writes() {
         ("upstream_addr", "127.0.0.1:80"),
         ("upstream_status", "201"),
         ("upstream_response_time", "1.500"),
-        ("request_time", "0.013"),
+        ("request_time", "0.012"),
         ("body_bytes_sent", "42"),
         ("remote_user", "jane"),
     ] {
