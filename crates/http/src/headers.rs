@@ -41,6 +41,8 @@ pub enum InvalidHeader {
 pub struct Headers {
     arena: Vec<u8>,
     fields: Vec<Field>,
+    /// Request targets: text, so that reading one checks nothing again.
+    texts: String,
 }
 
 /// How many arenas a thread keeps, and how large they may be to be kept.
@@ -48,15 +50,16 @@ const POOLED: usize = 256;
 const POOLED_BYTES: usize = 16 * 1024;
 
 thread_local! {
-    static POOL: RefCell<Vec<(Vec<u8>, Vec<Field>)>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Vec<(Vec<u8>, Vec<Field>, String)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Headers {
     /// An empty list, on memory from the thread's pool.
     pub fn new() -> Self {
         let pooled = POOL.with(|pool| pool.borrow_mut().pop());
-        let (arena, fields) = pooled.unwrap_or_else(|| (Vec::with_capacity(1024), Vec::with_capacity(24)));
-        Self { arena, fields }
+        let (arena, fields, texts) = pooled
+            .unwrap_or_else(|| (Vec::with_capacity(1024), Vec::with_capacity(24), String::with_capacity(64)));
+        Self { arena, fields, texts }
     }
 
     /// How many fields there are.
@@ -71,7 +74,7 @@ impl Headers {
 
     /// The fields in order: id, name as written, value.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &str, &[u8])> {
-        self.fields.iter().map(|field| (field.id, self.text(field.name), self.bytes(field.value)))
+        self.fields.iter().map(|field| (field.id, name_text(&self.arena, field.name), self.bytes(field.value)))
     }
 
     /// Writes the lines of the fields for which `keep` says yes.
@@ -151,7 +154,7 @@ impl Headers {
     /// Keeps the fields for which `keep` says yes.
     pub fn retain(&mut self, mut keep: impl FnMut(Id, &str, &[u8]) -> bool) {
         let (arena, fields) = (&self.arena, &mut self.fields);
-        fields.retain(|field| keep(field.id, text(arena, field.name), bytes(arena, field.value)));
+        fields.retain(|field| keep(field.id, name_text(arena, field.name), bytes(arena, field.value)));
     }
 
     /// Adds a field whose name and value were checked by the parser and lie in the arena already.
@@ -193,9 +196,18 @@ impl Headers {
         bytes(&self.arena, span)
     }
 
-    /// What a span that was text when it was kept holds.
+    /// Copies a text.
+    pub(crate) fn keep_text(&mut self, text: &str) -> Result<Span, InvalidHeader> {
+        let start = u32::try_from(self.texts.len()).map_err(|_| InvalidHeader::TooLarge)?;
+        let len = u32::try_from(text.len()).map_err(|_| InvalidHeader::TooLarge)?;
+        start.checked_add(len).ok_or(InvalidHeader::TooLarge)?;
+        self.texts.push_str(text);
+        Ok(Span { start, len })
+    }
+
+    /// The text that was kept as this span.
     pub(crate) fn text(&self, span: Span) -> &str {
-        text(&self.arena, span)
+        self.texts.get(span.start as usize..span.end() as usize).unwrap_or_default()
     }
 
     fn is_named(&self, field: &Field, name: Name<'_>) -> bool {
@@ -237,8 +249,8 @@ fn bytes(arena: &[u8], span: Span) -> &[u8] {
     &arena[span.start as usize..(span.start + span.len) as usize]
 }
 
-fn text(arena: &[u8], span: Span) -> &str {
-    // Names and targets are checked before they are kept; an empty text is the safe answer to a span of bytes.
+fn name_text(arena: &[u8], span: Span) -> &str {
+    // Names are tokens, and so ASCII.
     std::str::from_utf8(bytes(arena, span)).unwrap_or_default()
 }
 
@@ -249,17 +261,19 @@ pub(crate) fn is_value(value: &[u8]) -> bool {
 
 impl Drop for Headers {
     fn drop(&mut self) {
-        if self.arena.capacity() == 0 || self.arena.capacity() > POOLED_BYTES {
+        if self.arena.capacity() == 0 || self.arena.capacity().max(self.texts.capacity()) > POOLED_BYTES {
             return;
         }
         let (mut arena, mut fields) = (std::mem::take(&mut self.arena), std::mem::take(&mut self.fields));
+        let mut texts = std::mem::take(&mut self.texts);
         arena.clear();
         fields.clear();
+        texts.clear();
         // A thread that is ending has no pool any more: the memory just goes.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
             if pool.len() < POOLED {
-                pool.push((arena, fields));
+                pool.push((arena, fields, texts));
             }
         });
     }
@@ -270,6 +284,7 @@ impl Clone for Headers {
         let mut copy = Self::new();
         copy.arena.extend_from_slice(&self.arena);
         copy.fields.extend_from_slice(&self.fields);
+        copy.texts.push_str(&self.texts);
         copy
     }
 }

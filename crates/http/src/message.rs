@@ -87,7 +87,7 @@ impl Request {
     }
 
     pub(crate) fn target_bytes(&self) -> &[u8] {
-        self.headers.bytes(self.target)
+        self.headers.text(self.target).as_bytes()
     }
 
     /// The path, as sent: nothing decoded, nothing resolved.
@@ -102,7 +102,7 @@ impl Request {
 
     /// Like `original_target`, for whoever only copies it.
     pub fn original_target_bytes(&self) -> &[u8] {
-        self.headers.bytes(self.original)
+        self.headers.text(self.original).as_bytes()
     }
 
     /// The path as the client sent it.
@@ -128,7 +128,7 @@ impl Request {
     /// Replaces path and query.
     pub fn set_target(&mut self, target: &str) -> Result<(), InvalidTarget> {
         check_target(target)?;
-        self.target = self.headers.keep(target.as_bytes()).map_err(|_: InvalidHeader| InvalidTarget)?;
+        self.target = self.headers.keep_text(target).map_err(|_: InvalidHeader| InvalidTarget)?;
         self.path_len = path_len(target);
         Ok(())
     }

@@ -71,7 +71,7 @@ pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
     let framing = connection.framing(version)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
     let method = method_of(method)?;
-    let target = target_of(&mut headers, &input[..len], target, &method)?;
+    let target = target_of(&mut headers, target, &method)?;
     check_host(&headers, version, connection.hosts)?;
     Ok(Some(RequestHead {
         request: Request::from_parts(method, version, headers, target),
@@ -140,11 +140,11 @@ fn method_of(method: &str) -> Result<Method, Refusal> {
 }
 
 /// The target in origin form (RFC 9112 §3.2). Of an absolute form, the authority becomes the host.
-fn target_of(headers: &mut Headers, head: &[u8], target: &str, method: &Method) -> Result<Span, Refusal> {
+fn target_of(headers: &mut Headers, target: &str, method: &Method) -> Result<Span, Refusal> {
     let malformed = bad("request target is malformed");
     if target.starts_with('/') || (target == "*" && method == Method::OPTIONS) {
         check_target(target).map_err(|_| malformed)?;
-        return Span::within(head, target.as_bytes()).ok_or(malformed);
+        return headers.keep_text(target).map_err(|_| malformed);
     }
     let rest = ["http://", "https://"]
         .iter()
@@ -158,7 +158,7 @@ fn target_of(headers: &mut Headers, head: &[u8], target: &str, method: &Method) 
     headers.set(name::HOST, authority.as_bytes()).map_err(|_| malformed)?;
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     check_target(&path).map_err(|_| malformed)?;
-    headers.keep(path.as_bytes()).map_err(|_| malformed)
+    headers.keep_text(&path).map_err(|_| malformed)
 }
 
 /// RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and nothing in it that a later reader

@@ -26,6 +26,8 @@ use crate::timer::{self, Timer};
 
 /// How much of an unread request body is read for the sake of the connection, after the answer is out.
 const DRAINED: u64 = 256 * 1024;
+/// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
+const WARM: Duration = Duration::from_secs(1);
 /// How long that, and a closing client, may take.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -167,12 +169,23 @@ impl<S: Service> Exchange<'_, S> {
             if !keep {
                 return false;
             }
-            let mut this = self.shared.borrow_mut();
-            if this.buffer.is_empty() {
-                this.buffer.reset();
+            if !self.is_followed().await {
                 return true;
             }
         }
+    }
+
+    /// Whether another request begins soon. Where none does, the connection waits outside, or ends there.
+    async fn is_followed(&self) -> bool {
+        {
+            let mut this = self.shared.borrow_mut();
+            if !this.buffer.is_empty() {
+                return true;
+            }
+            this.buffer.reset();
+            this.read_timer.arm_idle_now(WARM.min(self.settings.idle_timeout));
+        }
+        first_byte(self.shared).await
     }
 
     /// The next head; `None` when the client went away or took too long.
