@@ -42,6 +42,31 @@ impl Resources {
         self.of(kind).get(id)
     }
 
+    /// Whether nothing of a kind differs, seen at a glance: `false` may still be a set that is alike.
+    pub fn shares(&self, other: &Self, kind: Kind) -> bool {
+        Arc::ptr_eq(&self.records[kind as usize], &other.records[kind as usize])
+    }
+
+    /// The resources of a kind that are new or changed since `before`, and the ids of those that are gone.
+    pub fn changes(&self, before: &Self, kind: Kind) -> (Vec<&Arc<Record>>, Vec<Id>) {
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        if self.shares(before, kind) {
+            return (changed, gone);
+        }
+        let mut olds = before.of(kind).iter().peekable();
+        for (id, record) in self.of(kind) {
+            while let Some((old, _)) = olds.next_if(|(old, _)| *old < id) {
+                gone.push(old.clone());
+            }
+            let same = olds.next_if(|(old, _)| *old == id);
+            if same.is_none_or(|(_, old)| !Arc::ptr_eq(old, record)) {
+                changed.push(record);
+            }
+        }
+        gone.extend(olds.map(|(old, _)| old.clone()));
+        (changed, gone)
+    }
+
     /// Puts a record in and takes on its revision.
     pub fn insert(&mut self, record: Record) {
         self.revision = self.revision.max(record.modified);
@@ -76,4 +101,37 @@ pub struct Applied {
     pub revision: Revision,
     /// What was refused, and keeps its last good form or is left out.
     pub refused: Arc<[RefusedResource]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(ids: &[&str]) -> Resources {
+        let mut resources = Resources::default();
+        for id in ids {
+            resources.insert(route(id));
+        }
+        resources
+    }
+
+    fn route(id: &str) -> Record {
+        let id = Id::new(id).unwrap();
+        Record { kind: Kind::Route, id, value: Value::Null, created: Revision(1), modified: Revision(1) }
+    }
+
+    #[test]
+    fn changes_are_what_is_new_other_or_gone() {
+        let before = set(&["a", "b", "d", "e"]);
+        let mut after = before.clone();
+        assert!(after.shares(&before, Kind::Route));
+        after.insert(route("b"));
+        after.insert(route("c"));
+        for id in ["a", "e"] {
+            after.remove(Kind::Route, &Id::new(id).unwrap(), Revision(2));
+        }
+        let (changed, gone) = after.changes(&before, Kind::Route);
+        assert_eq!(changed.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(gone.iter().map(Id::as_str).collect::<Vec<_>>(), ["a", "e"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! From resources to a snapshot. What has not changed since the snapshot before is taken from it, so a change
 //! costs what it touches; what cannot be compiled keeps its last good form, or is left out, and is reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lockgate_plugin::{Condition, Pipeline};
@@ -19,17 +19,16 @@ impl Compiler {
     pub fn compile(&self, resources: &Resources, previous: &Snapshot) -> (Snapshot, Vec<RefusedResource>) {
         let mut refused = Vec::new();
         let upstreams = self.upstreams(resources, previous, &mut refused);
-        let mut router = previous.router.clone();
-        let routes = self.routes(resources, previous, &upstreams, &mut router, &mut refused);
-        (
-            Snapshot {
-                revision: resources.revision,
-                router,
-                routes,
-                upstreams,
-            },
-            refused,
-        )
+        let mut next = Snapshot {
+            revision: resources.revision,
+            router: previous.router.clone(),
+            resources: resources.clone(),
+            routes: previous.routes.clone(),
+            refused: BTreeSet::new(),
+            upstreams,
+        };
+        self.routes(previous, &mut next, &mut refused);
+        (next, refused)
     }
 
     fn upstreams(
@@ -64,42 +63,41 @@ impl Compiler {
         resources.of(Kind::Upstream).iter().filter_map(compile).collect()
     }
 
-    fn routes(
-        &self,
-        resources: &Resources,
-        previous: &Snapshot,
-        upstreams: &BTreeMap<Id, SharedUpstream>,
-        router: &mut Router<Arc<CompiledRoute>>,
-        refused: &mut Vec<RefusedResource>,
-    ) -> BTreeMap<Id, Arc<CompiledRoute>> {
-        let mut routes = previous.routes.clone();
-        let gone: Vec<_> = routes
-            .keys()
-            .filter(|id| resources.get(Kind::Route, id.as_str()).is_none())
-            .cloned()
-            .collect();
+    /// Brings the routes of `next`, which are those of `previous`, up to its resources.
+    fn routes(&self, previous: &Snapshot, next: &mut Snapshot, refused: &mut Vec<RefusedResource>) {
+        let resources = next.resources.clone();
+        let (changed, gone) = resources.changes(&previous.resources, Kind::Route);
         for id in gone {
-            if let Some(rule) = routes.remove(&id).and_then(|route| route.rule.clone()) {
-                router.remove(&rule);
+            if let Some(rule) = next.routes.remove(&id).and_then(|route| route.rule.clone()) {
+                next.router.remove(&rule);
             }
         }
-        for (id, record) in resources.of(Kind::Route) {
-            let before = routes.get(id).cloned();
-            let sources = sources(resources, upstreams, record);
-            if let (Some(before), Ok(sources)) = (&before, &sources)
-                && before.sources.are(sources)
-            {
-                continue;
-            }
-            let built = sources
-                .and_then(|sources| self.route(id, sources, upstreams, before.as_deref()))
-                .and_then(|route| swap_rule(router, before.as_deref(), route));
-            match built {
-                Ok(route) => drop(routes.insert(id.clone(), route)),
-                Err(reason) => refused.push(refusal(record, reason)),
+        let shares = |kind| resources.shares(&previous.resources, kind);
+        let again: Vec<_> = match shares(Kind::Service) && shares(Kind::Upstream) {
+            true => previous.refused.iter().filter_map(|id| resources.get(Kind::Route, id.as_str())).collect(),
+            // A route changes with what it refers to.
+            false => resources.of(Kind::Route).values().collect(),
+        };
+        for record in changed.into_iter().chain(again) {
+            if let Err(reason) = self.renew(record, next) {
+                if next.refused.insert(record.id.clone()) {
+                    refused.push(refusal(record, reason));
+                }
             }
         }
-        routes
+    }
+
+    /// Compiles a route, unless it is made of the same records as the one that is there.
+    fn renew(&self, record: &Arc<Record>, next: &mut Snapshot) -> Result<(), String> {
+        let before = next.routes.get(&record.id).cloned();
+        let sources = sources(&next.resources, &next.upstreams, record)?;
+        if before.as_ref().is_some_and(|before| before.sources.are(&sources)) {
+            return Ok(());
+        }
+        let route = self.route(&record.id, sources, &next.upstreams, before.as_deref())?;
+        let route = swap_rule(&mut next.router, before.as_deref(), route)?;
+        next.routes.insert(record.id.clone(), route);
+        Ok(())
     }
 
     fn route(

@@ -4,14 +4,14 @@ mod compile;
 mod route;
 mod upstream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use lockgate_http::client::Timeouts;
 use lockgate_http::peer::KeepAlive;
 use lockgate_plugin::{BuildContext, Registry};
-use lockgate_resource::{Id, Record, Revision, Timeout};
+use lockgate_resource::{Id, Record, Resources, Revision, Timeout};
 
 pub(crate) use route::CompiledRoute;
 pub(crate) use upstream::{CompiledNode, CompiledUpstream, HostRule};
@@ -24,7 +24,11 @@ pub struct Snapshot {
     /// The revision it was compiled from.
     pub revision: Revision,
     pub(crate) router: Router<Arc<CompiledRoute>>,
+    /// What it was compiled from.
+    resources: Resources,
     routes: BTreeMap<Id, Arc<CompiledRoute>>,
+    /// The routes that were refused in their newest form: they are tried again with each change.
+    refused: BTreeSet<Id>,
     upstreams: BTreeMap<Id, SharedUpstream>,
 }
 
