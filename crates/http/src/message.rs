@@ -66,6 +66,11 @@ impl Request {
         Ok(request)
     }
 
+    /// A request of which nothing is known: the stand-in for what was no request.
+    pub fn blank() -> Self {
+        Self::from_parts(Method::GET, Version::Http11, Headers::new(), Span::default())
+    }
+
     pub(crate) fn from_parts(method: Method, version: Version, headers: Headers, target: Span) -> Self {
         let path_len = path_len(headers.text(target));
         let body = Body::empty();

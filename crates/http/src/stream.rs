@@ -65,6 +65,16 @@ impl AsyncWrite for Stream {
 }
 
 impl Stream {
+    /// Ready when there is something to read, or the other side has closed; nothing is read.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let tcp = match self {
+            Self::Tcp(io) => io,
+            Self::Server(io) => io.get_ref().0,
+            Self::Client(io) => io.get_ref().0,
+        };
+        tcp.poll_read_ready(cx).map(drop)
+    }
+
     /// Whether the other side has neither closed nor said anything, as befits a connection between two
     /// requests. Costs no system call unless the poller has seen something.
     pub(crate) fn is_quiet(&mut self) -> bool {

@@ -45,6 +45,8 @@ pub(crate) struct Sender {
     has_written: bool,
     is_whole_in_out: bool,
     body_bytes: u64,
+    /// Why the body broke off; what was taken of it goes out first.
+    failure: Option<BodyError>,
 }
 
 impl Sender {
@@ -60,6 +62,7 @@ impl Sender {
             has_written: false,
             is_whole_in_out: has_ended,
             body_bytes: 0,
+            failure: None,
         }
     }
 
@@ -95,10 +98,14 @@ impl Sender {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         loop {
-            self.gather(cx).map_err(SendError::Body)?;
+            self.gather(cx);
             if self.out.is_empty() && self.direct == 0 {
                 ready!(wire.poll_flush(cx))?;
-                return if self.has_ended { Poll::Ready(Ok(())) } else { Poll::Pending };
+                return match self.failure.take() {
+                    Some(error) => Poll::Ready(Err(SendError::Body(error))),
+                    None if self.has_ended => Poll::Ready(Ok(())),
+                    None => Poll::Pending,
+                };
             }
             let parts = [IoSlice::new(self.out.data()), IoSlice::new(&self.body.data()[..self.direct])];
             let parts = if self.direct == 0 { &parts[..1] } else { &parts[..] };
@@ -110,15 +117,15 @@ impl Sender {
         }
     }
 
-    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        while !self.has_ended && self.direct == 0 && self.out.len() < GATHERED {
-            match self.body.poll_ready(cx)? {
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        while !self.has_ended && self.direct == 0 && self.out.len() < GATHERED && self.failure.is_none() {
+            match self.body.poll_ready(cx) {
                 Poll::Pending => break,
-                Poll::Ready(true) => self.take(),
-                Poll::Ready(false) => self.end(),
+                Poll::Ready(Ok(true)) => self.take(),
+                Poll::Ready(Ok(false)) => self.end(),
+                Poll::Ready(Err(error)) => self.failure = Some(error),
             }
         }
-        Ok(())
     }
 
     fn take(&mut self) {
@@ -147,6 +154,8 @@ impl Sender {
             let trailers = self.body.trailers();
             last_chunk(self.out.bytes(), trailers.as_ref());
         }
+        // What the body held goes back: the connection it came on may be watched again.
+        self.body = Body::empty();
     }
 
     fn advance(&mut self, count: usize) {

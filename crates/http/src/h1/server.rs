@@ -26,6 +26,8 @@ use crate::timer::{self, Timer};
 
 /// How much of an unread request body is read for the sake of the connection, after the answer is out.
 const DRAINED: u64 = 256 * 1024;
+/// How much of later requests is read while one is answered.
+const PIPELINED: usize = 8 * 1024;
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
 /// How long that, and a closing client, may take.
@@ -42,6 +44,8 @@ pub(crate) struct Connection {
     send_timeout: Duration,
     /// What is left to be written of `100 Continue`, before the body is read.
     interim: &'static [u8],
+    /// Whether a request's body has the read buffer.
+    is_lent: bool,
 }
 
 type Shared = Rc<RefCell<Connection>>;
@@ -57,6 +61,7 @@ impl Connection {
             is_write_armed: false,
             send_timeout: LINGER,
             interim: b"",
+            is_lent: false,
         }
     }
 
@@ -66,6 +71,19 @@ impl Connection {
 
     pub(crate) fn data(&self) -> &[u8] {
         self.buffer.data()
+    }
+
+    /// Ready when the client has gone: there is nobody left to answer. What a pipelining client sends meanwhile
+    /// is kept, as much as a buffer holds. While a body is read, reading it finds out.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.is_lent && self.buffer.len() < PIPELINED {
+            ready!(self.stream.poll_readable(cx));
+            match ready!(self.buffer.poll_fill(&mut self.stream, cx)) {
+                Ok(count) if count > 0 => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
     }
 
     /// Reads once; `false` when there is nothing more to come, or nothing came in time.
@@ -236,7 +254,13 @@ impl<S: Service> Exchange<'_, S> {
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
         let (method, version) = (request.method.clone(), request.version);
-        let (response, log) = self.service.call(self.connection, request).await;
+        let mut call = std::pin::pin!(self.service.call(self.connection, request));
+        let answered = std::future::poll_fn(|cx| match call.as_mut().poll(cx) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| None),
+        });
+        // A client that went away frees the upstream too.
+        let Some((response, log)) = answered.await else { return false };
         let mut finish = Finish::new(self.service, log, response.status);
         let keep_alive = keep_alive && !timer::is_draining();
         let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
@@ -280,11 +304,15 @@ impl<S: Service> Exchange<'_, S> {
         let body = if has_body { body } else { Body::empty() };
         let mut sender = Sender::new(out, body, framing);
         let mut wire = &**self.shared;
-        let sent = std::future::poll_fn(|cx| sender.poll_send(&mut wire, cx)).await;
+        let sent = std::future::poll_fn(|cx| match sender.poll_send(&mut wire, cx) {
+            Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
+            Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| false),
+        });
+        let is_sent = sent.await;
         finish.outcome.body_bytes = sender.body_bytes();
-        finish.outcome.is_complete = sent.is_ok();
+        finish.outcome.is_complete = is_sent;
         drop(sender.into_body());
-        keep_alive && sent.is_ok()
+        keep_alive && is_sent
     }
 
     /// Reads what is left of the request's body, within bounds; `false` when it is not worth it.
@@ -378,6 +406,7 @@ pub(crate) struct RequestBody {
 
 impl RequestBody {
     fn lend(this: &mut Connection, shared: &Shared, settings: &ServerSettings) -> Self {
+        this.is_lent = true;
         Self {
             shared: shared.clone(),
             buffer: std::mem::take(&mut this.buffer),
@@ -444,5 +473,6 @@ impl Drop for RequestBody {
         let mut this = self.shared.borrow_mut();
         this.buffer = std::mem::take(&mut self.buffer);
         this.reader = std::mem::take(&mut self.reader);
+        this.is_lent = false;
     }
 }

@@ -34,9 +34,34 @@ pub(crate) struct Gateway {
 
 /// What is kept of a request until its answer is out.
 pub(crate) struct Served {
-    request: Option<Request>,
+    request: Request,
     cx: RequestContext,
     snapshot: Rc<Arc<Snapshot>>,
+}
+
+/// The status of a request whose client went away before there was an answer, as nginx logs it.
+const CLIENT_GONE: u16 = 499;
+
+/// A request that is being answered; where that is cut short, it still has its line in the log.
+struct UnderWay<'a> {
+    gateway: &'a Gateway,
+    served: Option<Served>,
+}
+
+impl UnderWay<'_> {
+    fn finish(mut self) -> Served {
+        self.served.take().expect("it is taken here alone, and this takes the value itself")
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(served) = self.served.take() {
+            let status = StatusCode::from_u16(CLIENT_GONE).unwrap_or_default();
+            let outcome = Outcome { status, body_bytes: 0, is_complete: false };
+            self.gateway.done(served, outcome);
+        }
+    }
 }
 
 impl Gateway {
@@ -71,18 +96,15 @@ impl Gateway {
 impl Service for Gateway {
     type Log = Served;
 
-    async fn call(&self, connection: &Rc<ConnectionInfo>, mut request: Request) -> (Response, Served) {
-        let snapshot = self.snapshot();
-        let mut cx = RequestContext::new(connection.clone(), request.method.clone());
-        let response = handle(&snapshot, &mut request, &mut cx).await;
-        (
-            response,
-            Served {
-                request: Some(request),
-                cx,
-                snapshot,
-            },
-        )
+    async fn call(&self, connection: &Rc<ConnectionInfo>, request: Request) -> (Response, Served) {
+        let cx = RequestContext::new(connection.clone(), request.method.clone());
+        let served = Served { request, cx, snapshot: self.snapshot() };
+        let mut under_way = UnderWay { gateway: self, served: Some(served) };
+        let response = match &mut under_way.served {
+            Some(Served { request, cx, snapshot }) => handle(snapshot, request, cx).await,
+            None => ProxyError::NoRoute.into_response(),
+        };
+        (response, under_way.finish())
     }
 
     fn refuse(
@@ -93,29 +115,14 @@ impl Service for Gateway {
     ) -> (Response, Served) {
         let cx = RequestContext::new(connection.clone(), Method::default());
         let response = ProxyError::Refused { status, reason }.into_response();
-        (
-            response,
-            Served {
-                request: None,
-                cx,
-                snapshot: self.snapshot(),
-            },
-        )
+        (response, Served { request: Request::blank(), cx, snapshot: self.snapshot() })
     }
 
     fn done(&self, served: Served, outcome: Outcome) {
-        let Served {
-            request,
-            mut cx,
-            snapshot,
-        } = served;
+        let Served { request, mut cx, snapshot } = served;
         cx.status = outcome.status.as_u16();
         cx.body_bytes_sent = outcome.body_bytes;
         cx.duration = clock::now().duration_since(cx.started).max(Duration::from_nanos(1));
-        // What was no request has a line too: it is written as an empty one.
-        let Some(request) = request.or_else(|| Request::new(Method::GET, "/").ok()) else {
-            return;
-        };
         if let Some(route) = snapshot.route(cx.route_id()) {
             route.pipeline.log(&request, &cx);
         }
