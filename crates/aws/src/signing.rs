@@ -1,0 +1,314 @@
+//! Signature Version 4, header form: from a request as it will be sent to the headers that prove who sent it.
+
+mod canonical;
+mod date;
+mod encode;
+mod error;
+mod key;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::fmt;
+
+use aws_lc_rs::{digest, hmac};
+
+use crate::credentials::Credentials;
+use canonical::{Canonical, Facts};
+use date::Stamp;
+pub use encode::{wire_path, wire_query};
+pub use error::SigningError;
+use key::KeyCache;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const TERMINATOR: &str = "aws4_request";
+const EMPTY_HASH: &[u8; HASH_LEN] = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const HASH_LEN: usize = 64;
+
+/// Whether a header belongs to the minimal set that is signed: `host`, `content-type` and `x-amz-*`, without
+/// those that the signer writes itself. Names are compared without regard to case.
+///
+/// All others (`te`, `user-agent`, `x-forwarded-for`, `x-amzn-trace-id`, …) may be changed or dropped on the
+/// way, which would break a signature over them.
+pub fn is_signed(name: &str) -> bool {
+    let is_amz = name
+        .get(..6)
+        .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+    (is_amz || name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("content-type"))
+        && !canonical::is_written_here(name)
+}
+
+/// The body of a request, of which the signature holds the SHA-256.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// The bytes that will be sent, without transfer coding.
+    Bytes(&'a [u8]),
+    /// The SHA-256 of those bytes.
+    Sha256([u8; 32]),
+}
+
+impl Payload<'_> {
+    fn hash(self) -> [u8; HASH_LEN] {
+        match self {
+            Self::Bytes([]) => *EMPTY_HASH,
+            Self::Bytes(bytes) => hex(digest::digest(&digest::SHA256, bytes).as_ref()),
+            Self::Sha256(hash) => hex(&hash),
+        }
+    }
+}
+
+/// A request, as far as its signature covers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Signable<'a, H> {
+    /// The method, in upper case.
+    pub method: &'a str,
+    /// The path exactly as it will stand in the request line; empty means `/`.
+    pub path: &'a str,
+    /// The query exactly as it will stand in the request line, without its `?`.
+    pub query: Option<&'a str>,
+    /// The headers to sign, in the order they will be sent: those for which [`is_signed`] says yes. `host` must
+    /// be among them. Headers that the signer writes itself are passed over.
+    pub headers: H,
+    /// The body, or its hash.
+    pub payload: Payload<'a>,
+}
+
+/// What differs between services, and what AWS's own test vectors switch off.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// Dot segments and doubled slashes go, and the path is encoded once more. Not so for S3, where a key may
+    /// have them.
+    resolves_path: bool,
+    /// The hash of the body is a signed header.
+    sends_hash: bool,
+    /// The session token is a signed header.
+    signs_token: bool,
+}
+
+/// Signs requests for one service in one region.
+///
+/// Signing keys are derived once a day and kept per thread, so that signing takes no lock; buffers are kept per
+/// thread as well. Only [`Signed`] is allocated.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    region: Box<str>,
+    service: Box<str>,
+    rules: Rules,
+}
+
+/// What a thread keeps from one signature to the next.
+#[derive(Default)]
+struct Desk {
+    canonical: Canonical,
+    scope: String,
+    to_sign: String,
+    keys: KeyCache,
+}
+
+thread_local! {
+    static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) };
+}
+
+impl Signer {
+    /// A signer for a region such as `eu-central-1` and a service by its signing name, such as `execute-api` or
+    /// `lambda` (also the name for function URLs and web functions).
+    pub fn new(region: &str, service: &str) -> Result<Self, SigningError> {
+        let is_name = |text: &str| {
+            let is_plain =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*');
+            !text.is_empty() && text.bytes().all(is_plain)
+        };
+        if !is_name(region) {
+            return Err(SigningError::Region(region.to_owned()));
+        }
+        if !is_name(service) {
+            return Err(SigningError::Service(service.to_owned()));
+        }
+        let rules = Rules {
+            resolves_path: service != "s3",
+            sends_hash: true,
+            signs_token: true,
+        };
+        Ok(Self {
+            region: region.into(),
+            service: service.into(),
+            rules,
+        })
+    }
+
+    /// The region in the scope of its signatures.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The signing name of the service.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Signs a request at a time, in seconds since 1970 (UTC). AWS accepts it for about five minutes.
+    pub fn sign<'c, 'h, H>(
+        &self,
+        credentials: &'c Credentials,
+        unix_seconds: u64,
+        request: Signable<'_, H>,
+    ) -> Result<Signed<'c>, SigningError>
+    where
+        H: IntoIterator<Item = (&'h str, &'h [u8])>,
+    {
+        // The desk is taken, not borrowed: whatever the header iterator does, it finds no locked door.
+        let mut desk = DESK.take().unwrap_or_default();
+        let signed = self.sign_at(&mut desk, credentials, unix_seconds, request);
+        desk.canonical.shrink();
+        DESK.set(Some(desk));
+        signed
+    }
+
+    fn sign_at<'c, 'h, H>(
+        &self,
+        desk: &mut Desk,
+        credentials: &'c Credentials,
+        unix_seconds: u64,
+        request: Signable<'_, H>,
+    ) -> Result<Signed<'c>, SigningError>
+    where
+        H: IntoIterator<Item = (&'h str, &'h [u8])>,
+    {
+        let stamp = Stamp::at(unix_seconds)?;
+        let hash = request.payload.hash();
+        let token = credentials.session_token();
+        let facts = Facts {
+            date_time: stamp.date_time(),
+            hash: &hash,
+            sent_hash: self.rules.sends_hash.then_some(&hash),
+            token: token.filter(|_| self.rules.signs_token),
+            resolves_path: self.rules.resolves_path,
+        };
+        desk.canonical.write(request, facts)?;
+        write_scope(
+            &mut desk.scope,
+            [stamp.date(), &self.region, &self.service, TERMINATOR],
+        );
+
+        let digest = digest::digest(&digest::SHA256, desk.canonical.request());
+        let to_sign = &mut desk.to_sign;
+        to_sign.clear();
+        for line in [ALGORITHM, "\n", stamp.date_time(), "\n", &desk.scope, "\n"] {
+            to_sign.push_str(line);
+        }
+        push_ascii(to_sign, &hex(digest.as_ref()));
+        let key = desk.keys.key(credentials, &desk.scope, stamp);
+        let signature = hex(hmac::sign(key, to_sign.as_bytes()).as_ref());
+        Ok(Signed::new(credentials, desk, &signature, &stamp, &hash))
+    }
+}
+
+/// The headers that go with a signed request. `Debug` shows none of their values but the date.
+pub struct Signed<'c> {
+    text: String,
+    date_at: usize,
+    hash_at: usize,
+    token: Option<&'c str>,
+}
+
+impl<'c> Signed<'c> {
+    fn new(
+        credentials: &'c Credentials,
+        desk: &Desk,
+        signature: &[u8],
+        stamp: &Stamp,
+        hash: &[u8; HASH_LEN],
+    ) -> Self {
+        let names = desk.canonical.names();
+        let parts = [
+            ALGORITHM,
+            " Credential=",
+            credentials.access_key(),
+            "/",
+            &desk.scope,
+            ", SignedHeaders=",
+            names,
+            ", Signature=",
+        ];
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() + signature.len();
+        let mut text = String::with_capacity(length + stamp.date_time().len() + hash.len());
+        for part in parts {
+            text.push_str(part);
+        }
+        push_ascii(&mut text, signature);
+        let date_at = text.len();
+        text.push_str(stamp.date_time());
+        let hash_at = text.len();
+        push_ascii(&mut text, hash);
+        Self {
+            text,
+            date_at,
+            hash_at,
+            token: credentials.session_token(),
+        }
+    }
+
+    /// The value of `authorization`.
+    pub fn authorization(&self) -> &str {
+        &self.text[..self.date_at]
+    }
+
+    /// The value of `x-amz-date`: `20150830T123600Z`.
+    pub fn date(&self) -> &str {
+        &self.text[self.date_at..self.hash_at]
+    }
+
+    /// The value of `x-amz-content-sha256`.
+    pub fn content_sha256(&self) -> &str {
+        &self.text[self.hash_at..]
+    }
+
+    /// The value of `x-amz-security-token`, with temporary credentials.
+    pub fn security_token(&self) -> Option<&'c str> {
+        self.token
+    }
+
+    /// All headers to set, each in place of any the request has, with their names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("authorization", self.authorization()),
+            (canonical::DATE, self.date()),
+            (canonical::HASH, self.content_sha256()),
+        ]
+        .into_iter()
+        .chain(self.token.map(|token| (canonical::TOKEN, token)))
+    }
+}
+
+impl fmt::Debug for Signed<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Signed")
+            .field("date", &self.date())
+            .finish_non_exhaustive()
+    }
+}
+
+fn write_scope(scope: &mut String, parts: [&str; 4]) {
+    scope.clear();
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            scope.push('/');
+        }
+        scope.push_str(part);
+    }
+}
+
+fn hex(hash: &[u8]) -> [u8; HASH_LEN] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'0'; HASH_LEN];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(hash) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
+fn push_ascii(text: &mut String, bytes: &[u8]) {
+    text.extend(bytes.iter().copied().map(char::from));
+}
