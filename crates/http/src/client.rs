@@ -36,7 +36,11 @@ impl Default for Timeouts {
     /// 60 s each, as APISIX has it.
     fn default() -> Self {
         let minute = Duration::from_secs(60);
-        Self { connect: minute, send: minute, read: minute }
+        Self {
+            connect: minute,
+            send: minute,
+            read: minute,
+        }
     }
 }
 
@@ -83,36 +87,59 @@ pub async fn send(
         let remote = exchange.remote();
         match exchange.response().await {
             Ok(response) => return Ok(Answer { response, remote }),
-            Err(Failure { replay: Some(replay), .. }) => {
+            Err(Failure {
+                replay: Some(replay), ..
+            }) => {
                 sender = replay;
                 sender.rewind();
             }
-            Err(Failure { error: ClientError::Closed { untouched: true, .. }, .. }) if copy.is_some() => {
+            Err(Failure {
+                error: ClientError::Closed { untouched: true, .. },
+                ..
+            }) if copy.is_some() => {
                 let mut out = WriteBuffer::new();
                 write::request(out.bytes(), request, outgoing, framing, keep_alive);
                 sender = Sender::new(out, copy.unwrap_or_default(), framing);
             }
-            Err(Failure { error, .. }) => return Err(SendFailure { error, remote: Some(remote), body: None }),
+            Err(Failure { error, .. }) => {
+                return Err(SendFailure {
+                    error,
+                    remote: Some(remote),
+                    body: None,
+                });
+            }
         }
     }
     let link = match connect(peer, timeouts.connect).await {
         Ok(link) => link,
         Err(error) => {
             let body = sender.is_untouched().then(|| sender.into_body());
-            return Err(SendFailure { error, remote: None, body });
+            return Err(SendFailure {
+                error,
+                remote: None,
+                body,
+            });
         }
     };
     let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
     let remote = exchange.remote();
     match exchange.response().await {
         Ok(response) => Ok(Answer { response, remote }),
-        Err(Failure { error, .. }) => Err(SendFailure { error, remote: Some(remote), body: None }),
+        Err(Failure { error, .. }) => Err(SendFailure {
+            error,
+            remote: Some(remote),
+            body: None,
+        }),
     }
 }
 
 async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Link>, ClientError> {
-    let timed_out = || ClientError::ConnectTimeout { peer: peer.label().to_owned() };
-    timeout(within, connect_any(peer)).await.map_err(|_| timed_out())?
+    let timed_out = || ClientError::ConnectTimeout {
+        peer: peer.label().to_owned(),
+    };
+    timeout(within, connect_any(peer))
+        .await
+        .map_err(|_| timed_out())?
 }
 
 async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {
@@ -120,7 +147,10 @@ async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {
         Address::Fixed(address) => return connect_to(peer, *address).await,
         Address::Named(name) => name,
     };
-    let resolve = |reason| ClientError::Resolve { host: name.host().to_owned(), reason };
+    let resolve = |reason| ClientError::Resolve {
+        host: name.host().to_owned(),
+        reason,
+    };
     let addresses = name.addresses().await.map_err(resolve)?;
     let mut last = resolve("it has no addresses".to_owned());
     for address in addresses {
@@ -133,15 +163,24 @@ async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {
 }
 
 async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Link>, ClientError> {
-    let failed = |source| ClientError::Connect { peer: peer.label().to_owned(), source };
+    let failed = |source| ClientError::Connect {
+        peer: peer.label().to_owned(),
+        source,
+    };
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let stream = match &peer.tls {
         None => Stream::Tcp(stream),
         Some(tls) => {
-            let failed = |source| ClientError::Tls { peer: peer.label().to_owned(), source };
+            let failed = |source| ClientError::Tls {
+                peer: peer.label().to_owned(),
+                source,
+            };
             let connector = TlsConnector::from(tls.config.clone());
-            let stream = connector.connect(tls.name.clone(), stream).await.map_err(failed)?;
+            let stream = connector
+                .connect(tls.name.clone(), stream)
+                .await
+                .map_err(failed)?;
             Stream::Client(Box::new(stream))
         }
     };

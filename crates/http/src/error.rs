@@ -45,7 +45,10 @@ pub enum BodyErrorKind {
 
 impl BodyError {
     pub(crate) fn new(fault: Fault, kind: impl Into<BodyErrorKind>) -> Self {
-        Self { fault, kind: kind.into() }
+        Self {
+            fault,
+            kind: kind.into(),
+        }
     }
 }
 

@@ -57,8 +57,13 @@ impl Headers {
     /// An empty list, on memory from the thread's pool.
     pub fn new() -> Self {
         let pooled = POOL.with(|pool| pool.borrow_mut().pop());
-        let (arena, fields, texts) = pooled
-            .unwrap_or_else(|| (Vec::with_capacity(1024), Vec::with_capacity(24), String::with_capacity(64)));
+        let (arena, fields, texts) = pooled.unwrap_or_else(|| {
+            (
+                Vec::with_capacity(1024),
+                Vec::with_capacity(24),
+                String::with_capacity(64),
+            )
+        });
         Self { arena, fields, texts }
     }
 
@@ -74,7 +79,13 @@ impl Headers {
 
     /// The fields in order: id, name as written, value.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &str, &[u8])> {
-        self.fields.iter().map(|field| (field.id, name_text(&self.arena, field.name), self.bytes(field.value)))
+        self.fields.iter().map(|field| {
+            (
+                field.id,
+                name_text(&self.arena, field.name),
+                self.bytes(field.value),
+            )
+        })
     }
 
     /// Writes the lines of the fields for which `keep` says yes.
@@ -93,7 +104,10 @@ impl Headers {
     /// The value of the first field with this name.
     pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
         let name = name.into();
-        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.bytes(field.value))
+        self.fields
+            .iter()
+            .find(|field| self.is_named(field, name))
+            .map(|field| self.bytes(field.value))
     }
 
     /// The value of the first field with this name, when it is UTF-8.
@@ -207,7 +221,9 @@ impl Headers {
 
     /// The text that was kept as this span.
     pub(crate) fn text(&self, span: Span) -> &str {
-        self.texts.get(span.start as usize..span.end() as usize).unwrap_or_default()
+        self.texts
+            .get(span.start as usize..span.end() as usize)
+            .unwrap_or_default()
     }
 
     fn is_named(&self, field: &Field, name: Name<'_>) -> bool {
@@ -222,7 +238,8 @@ impl Headers {
             at += 1;
             at <= from
                 || field.id != name.id
-                || (name.id == Id::Other && !bytes(arena, field.name).eq_ignore_ascii_case(name.text.as_bytes()))
+                || (name.id == Id::Other
+                    && !bytes(arena, field.name).eq_ignore_ascii_case(name.text.as_bytes()))
         });
     }
 }
@@ -231,8 +248,12 @@ impl Span {
     /// The part of `whole` that `part` is; `None` when `part` lies elsewhere.
     pub(crate) fn within(whole: &[u8], part: &[u8]) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        (start + part.len() <= whole.len())
-            .then(|| Some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(part.len()).ok()? }))?
+        (start + part.len() <= whole.len()).then(|| {
+            Some(Self {
+                start: u32::try_from(start).ok()?,
+                len: u32::try_from(part.len()).ok()?,
+            })
+        })?
     }
 
     fn end(self) -> u32 {
@@ -241,7 +262,10 @@ impl Span {
 
     /// The first `len` bytes of it.
     pub(crate) fn head(self, len: usize) -> Self {
-        Self { start: self.start, len: u32::try_from(len).map_or(self.len, |len| len.min(self.len)) }
+        Self {
+            start: self.start,
+            len: u32::try_from(len).map_or(self.len, |len| len.min(self.len)),
+        }
     }
 }
 
@@ -292,7 +316,9 @@ impl Clone for Headers {
 impl std::fmt::Debug for Headers {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.iter().map(|(_, name, _)| name)).finish()
+        f.debug_list()
+            .entries(self.iter().map(|(_, name, _)| name))
+            .finish()
     }
 }
 
@@ -328,7 +354,10 @@ mod tests {
             headers.append(name, value.as_bytes()).unwrap();
         }
         headers.set("host", b"c").unwrap();
-        assert_eq!(names(&headers), [("Host", "c"), ("x", "1")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+        assert_eq!(
+            names(&headers),
+            [("Host", "c"), ("x", "1")].map(|(n, v)| (n.to_owned(), v.to_owned()))
+        );
     }
 
     #[test]

@@ -26,9 +26,9 @@ mod timer;
 pub use body::{Body, BodyStream, CollectError};
 pub use error::{BodyError, BodyErrorKind, ClientError, Fault};
 pub use headers::{Headers, InvalidHeader};
+pub use message::{InvalidTarget, Request, Response, Version};
 pub use outgoing::Outgoing;
 pub use stream::Stream;
-pub use message::{InvalidTarget, Request, Response, Version};
 
 use std::net::SocketAddr;
 

@@ -93,7 +93,10 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 
 impl<'a> From<&'a str> for Name<'a> {
     fn from(text: &'a str) -> Self {
-        Self { id: id_of(text), text }
+        Self {
+            id: id_of(text),
+            text,
+        }
     }
 }
 
@@ -136,11 +139,18 @@ const fn by_length() -> [[Option<Known>; 3]; LONGEST + 1] {
 /// The id of a name, whatever its case.
 pub(crate) fn id_of(text: &str) -> Id {
     let text = text.as_bytes();
-    let Some(row) = BY_LENGTH.get(text.len()) else { return Id::Other };
+    let Some(row) = BY_LENGTH.get(text.len()) else {
+        return Id::Other;
+    };
     for (lower, id) in row.iter().map_while(Option::as_ref) {
         // Bit 0x20 is what tells cases apart. The carriage return it would take for a hyphen cannot stand in a
         // name: neither the parser nor `is_token` lets it in.
-        if text.iter().zip(lower).fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b)) == 0 {
+        if text
+            .iter()
+            .zip(lower)
+            .fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b))
+            == 0
+        {
             return *id;
         }
     }
@@ -157,7 +167,10 @@ pub struct OwnedName {
 impl OwnedName {
     /// Keeps a name.
     pub fn new(text: &str) -> Self {
-        Self { id: id_of(text), text: text.into() }
+        Self {
+            id: id_of(text),
+            text: text.into(),
+        }
     }
 
     /// The text of it.
@@ -168,7 +181,10 @@ impl OwnedName {
 
 impl<'a> From<&'a OwnedName> for Name<'a> {
     fn from(name: &'a OwnedName) -> Self {
-        Self { id: name.id, text: &name.text }
+        Self {
+            id: name.id,
+            text: &name.text,
+        }
     }
 }
 
@@ -184,6 +200,9 @@ mod tests {
         }
         assert_eq!(id_of("x-other"), Id::Other);
         assert_eq!(id_of("hosT"), Id::Host);
-        assert!(!Name::from("keep\ralive").is_token(), "what looks like a known name is still checked");
+        assert!(
+            !Name::from("keep\ralive").is_token(),
+            "what looks like a known name is still checked"
+        );
     }
 }

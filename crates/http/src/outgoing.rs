@@ -31,7 +31,10 @@ impl<'a> Outgoing<'a> {
         let mut outgoing = Self::default();
         let mut before = request.headers.get_all(name::X_FORWARDED_FOR).peekable();
         if before.peek().is_none() {
-            outgoing.put(name::X_FORWARDED_FOR, Value::Borrowed(connection.peer_ip.as_bytes()));
+            outgoing.put(
+                name::X_FORWARDED_FOR,
+                Value::Borrowed(connection.peer_ip.as_bytes()),
+            );
         } else {
             let mut list = SmallVec::new();
             for value in before {
@@ -42,11 +45,17 @@ impl<'a> Outgoing<'a> {
             outgoing.put(name::X_FORWARDED_FOR, Value::Owned(list));
         }
         outgoing.put(name::X_REAL_IP, Value::Borrowed(connection.peer_ip.as_bytes()));
-        outgoing.put(name::X_FORWARDED_PROTO, Value::Borrowed(connection.scheme().as_bytes()));
+        outgoing.put(
+            name::X_FORWARDED_PROTO,
+            Value::Borrowed(connection.scheme().as_bytes()),
+        );
         if let Some(host) = request.headers.get(name::HOST) {
             outgoing.put(name::X_FORWARDED_HOST, Value::Borrowed(host));
         }
-        outgoing.put(name::X_FORWARDED_PORT, Value::Borrowed(connection.local_port.as_bytes()));
+        outgoing.put(
+            name::X_FORWARDED_PORT,
+            Value::Borrowed(connection.local_port.as_bytes()),
+        );
         outgoing
     }
 

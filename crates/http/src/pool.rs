@@ -53,7 +53,10 @@ pub(crate) fn take(peer: &Peer) -> Option<Box<Link>> {
         let mut idle = pool.idle.borrow_mut();
         let links = idle.get_mut(&peer.id)?;
         while let Some(mut link) = links.pop() {
-            if clock::recent().duration_since(link.idle_since) < peer.keep_alive.timeout && is_current(&link, peer) && link.is_quiet() {
+            if clock::recent().duration_since(link.idle_since) < peer.keep_alive.timeout
+                && is_current(&link, peer)
+                && link.is_quiet()
+            {
                 return Some(link);
             }
         }
@@ -113,6 +116,10 @@ fn keep_good(links: &mut Vec<Box<Link>>) {
     links.retain_mut(|link| link.idle_since.elapsed() < link.peer.keep_alive.timeout && link.is_quiet());
     let limit = links.first().map_or(0, |link| link.peer.keep_alive.connections);
     let surplus = links.len().saturating_sub(limit);
-    let unused = links.iter().take(surplus).take_while(|link| link.idle_since.elapsed() > SURPLUS).count();
+    let unused = links
+        .iter()
+        .take(surplus)
+        .take_while(|link| link.idle_since.elapsed() > SURPLUS)
+        .count();
     links.drain(..unused);
 }

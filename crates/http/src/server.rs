@@ -88,8 +88,16 @@ pub(crate) struct Finish<S: Service> {
 
 impl<S: Service> Finish<S> {
     pub(crate) fn new(service: &Rc<S>, log: S::Log, status: StatusCode) -> Self {
-        let outcome = Outcome { status, body_bytes: 0, is_complete: false };
-        Self { service: service.clone(), log: Some(log), outcome }
+        let outcome = Outcome {
+            status,
+            body_bytes: 0,
+            is_complete: false,
+        };
+        Self {
+            service: service.clone(),
+            log: Some(log),
+            outcome,
+        }
     }
 }
 

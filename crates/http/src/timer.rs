@@ -180,7 +180,9 @@ async fn drive(wheel: Rc<Wheel>) {
             wheel.fire_due();
             *wheel.driver.borrow_mut() = Some(cx.waker().clone());
             let next = wheel.slots.borrow().first_key_value().map(|(slot, _)| *slot);
-            let Some(next) = next else { return Poll::<()>::Pending };
+            let Some(next) = next else {
+                return Poll::<()>::Pending;
+            };
             let ticks = u32::try_from(next).unwrap_or(u32::MAX);
             sleep.as_mut().reset(wheel.epoch + TICK * ticks);
             if sleep.as_mut().poll(cx).is_pending() {

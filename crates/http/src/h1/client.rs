@@ -147,9 +147,10 @@ impl Exchange {
             }
             Err(error) => {
                 let replay = match (&error, self.upload) {
-                    (ClientError::Closed { untouched: true, .. }, Upload::Under(sender) | Upload::Sent(sender)) => {
-                        Some(sender).filter(Sender::is_replayable)
-                    }
+                    (
+                        ClientError::Closed { untouched: true, .. },
+                        Upload::Under(sender) | Upload::Sent(sender),
+                    ) => Some(sender).filter(Sender::is_replayable),
                     _ => None,
                 };
                 Err(Failure { error, replay })
@@ -173,7 +174,10 @@ impl Exchange {
             };
             if !read.is_ok_and(|count| count > 0) {
                 let untouched = self.link.buffer.is_empty() && self.interims == 0;
-                return Poll::Ready(Err(ClientError::Closed { peer: self.label(), untouched }));
+                return Poll::Ready(Err(ClientError::Closed {
+                    peer: self.label(),
+                    untouched,
+                }));
             }
         }
     }
@@ -184,8 +188,12 @@ impl Exchange {
             if self.link.buffer.is_empty() {
                 return Ok(None);
             }
-            let malformed = |reason| ClientError::Malformed { peer: self.label(), reason };
-            let Some(head) = parse::response(self.link.buffer.data(), self.is_head).map_err(malformed)? else {
+            let malformed = |reason| ClientError::Malformed {
+                peer: self.label(),
+                reason,
+            };
+            let Some(head) = parse::response(self.link.buffer.data(), self.is_head).map_err(malformed)?
+            else {
                 return match self.link.buffer.len() >= MAX_HEAD {
                     true => Err(malformed("head is too large")),
                     false => Ok(None),
@@ -213,7 +221,9 @@ impl Exchange {
     /// Sends on what there is to send. Only the request's own body can fail it: a peer that takes no more may
     /// still answer.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        let Upload::Under(sender) = &mut self.upload else { return Ok(()) };
+        let Upload::Under(sender) = &mut self.upload else {
+            return Ok(());
+        };
         match sender.poll_send(&mut *self.link, cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => {
@@ -253,12 +263,20 @@ impl Exchange {
             self.release();
             return Body::empty();
         }
-        Body::response(ResponseBody { exchange: Some(self), trailers: None })
+        Body::response(ResponseBody {
+            exchange: Some(self),
+            trailers: None,
+        })
     }
 
     /// Gives the connection back, if both messages ended where they should.
     fn release(self: Box<Self>) {
-        let Self { mut link, upload, keep_alive, .. } = *self;
+        let Self {
+            mut link,
+            upload,
+            keep_alive,
+            ..
+        } = *self;
         if keep_alive && matches!(upload, Upload::Over) && link.buffer.is_empty() {
             link.read_timer.disarm();
             link.buffer.reset();
@@ -275,9 +293,12 @@ pub(crate) struct ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(false)) };
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Ready(Ok(false));
+        };
         exchange.poll_upload(cx)?;
-        let has_data = ready!(exchange.poll_data(cx)).map_err(|kind| BodyError::new(Fault::Upstream, kind))?;
+        let has_data =
+            ready!(exchange.poll_data(cx)).map_err(|kind| BodyError::new(Fault::Upstream, kind))?;
         if !has_data && let Some(mut exchange) = self.exchange.take() {
             self.trailers = exchange.reader.trailers();
             if matches!(exchange.upload, Upload::Sent(_)) {
@@ -289,7 +310,9 @@ impl ResponseBody {
     }
 
     pub(crate) fn data(&self) -> &[u8] {
-        self.exchange.as_ref().map_or(&[], |exchange| &exchange.link.buffer.data()[..exchange.reader.available()])
+        self.exchange.as_ref().map_or(&[], |exchange| {
+            &exchange.link.buffer.data()[..exchange.reader.available()]
+        })
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
@@ -299,7 +322,9 @@ impl ResponseBody {
     }
 
     pub(crate) fn length(&self) -> Option<u64> {
-        self.exchange.as_ref().map_or(Some(0), |exchange| exchange.reader.length())
+        self.exchange
+            .as_ref()
+            .map_or(Some(0), |exchange| exchange.reader.length())
     }
 
     pub(crate) fn trailers(&mut self) -> Option<Headers> {

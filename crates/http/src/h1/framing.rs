@@ -53,7 +53,10 @@ enum State {
 impl Framing {
     pub(crate) fn chunked() -> Self {
         Self::Chunked(Box::new(Chunked {
-            state: State::Size { value: 0, has_digit: false },
+            state: State::Size {
+                value: 0,
+                has_digit: false,
+            },
             overhead: 0,
             line: Vec::new(),
             trailers: None,
@@ -82,8 +85,14 @@ impl Framing {
     pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
         match self {
             Self::Done => Ok(Step { skip: 0, data: 0 }),
-            Self::Length(left) => Ok(Step { skip: 0, data: at_most(*left, input.len()) }),
-            Self::UntilClose => Ok(Step { skip: 0, data: input.len() }),
+            Self::Length(left) => Ok(Step {
+                skip: 0,
+                data: at_most(*left, input.len()),
+            }),
+            Self::UntilClose => Ok(Step {
+                skip: 0,
+                data: input.len(),
+            }),
             Self::Chunked(chunked) => chunked.step(input),
         }
     }
@@ -114,14 +123,20 @@ impl Chunked {
     fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
         for (at, &byte) in input.iter().enumerate() {
             if let State::Data { left } = self.state {
-                return Ok(Step { skip: at, data: at_most(left, input.len() - at) });
+                return Ok(Step {
+                    skip: at,
+                    data: at_most(left, input.len() - at),
+                });
             }
             if self.state == State::End {
                 return Ok(Step { skip: at, data: 0 });
             }
             self.state = self.next(byte)?;
         }
-        Ok(Step { skip: input.len(), data: 0 })
+        Ok(Step {
+            skip: input.len(),
+            data: 0,
+        })
     }
 
     fn consume(&mut self, count: usize) {
@@ -136,16 +151,32 @@ impl Chunked {
     /// The chunk grammar of RFC 9112 §7.1, with CRLF and nothing else as a line end.
     fn next(&mut self, byte: u8) -> Result<State, &'static str> {
         Ok(match (self.state, byte) {
-            (State::Size { value, has_digit: true }, b'\r') | (State::Extension { value }, b'\r') => {
-                State::SizeLf { value }
-            }
-            (State::Size { value, has_digit: true }, b';') => State::Extension { value },
+            (
+                State::Size {
+                    value,
+                    has_digit: true,
+                },
+                b'\r',
+            )
+            | (State::Extension { value }, b'\r') => State::SizeLf { value },
+            (
+                State::Size {
+                    value,
+                    has_digit: true,
+                },
+                b';',
+            ) => State::Extension { value },
             (State::Size { value, .. }, digit) => {
-                let digit = char::from(digit).to_digit(16).ok_or("chunk size is not hexadecimal")?;
+                let digit = char::from(digit)
+                    .to_digit(16)
+                    .ok_or("chunk size is not hexadecimal")?;
                 if value >> 56 != 0 {
                     return Err("chunk size is too large");
                 }
-                State::Size { value: value << 4 | u64::from(digit), has_digit: true }
+                State::Size {
+                    value: value << 4 | u64::from(digit),
+                    has_digit: true,
+                }
             }
             (State::Extension { value }, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
                 self.count_overhead()?;
@@ -154,7 +185,10 @@ impl Chunked {
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer,
             (State::SizeLf { value }, b'\n') => State::Data { left: value },
             (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size { value: 0, has_digit: false },
+            (State::DataLf, b'\n') => State::Size {
+                value: 0,
+                has_digit: false,
+            },
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::Trailer, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
                 self.count_overhead()?;
@@ -238,12 +272,29 @@ mod tests {
     #[test]
     fn what_is_not_the_grammar_is_refused() {
         for wire in [
-            "x\r\n", "\r\n", ";a\r\n", "3 \r\nabc\r\n", "3\nabc\r\n", "3\r\nabcXX", "3\r\nabc\n0\r\n\r\n", "+3\r\nabc\r\n",
-            "0x3\r\nabc\r\n", "-1\r\n", "11112222333344445\r\n", "3;\0\r\nabc\r\n", "3;a\nb\r\nabc\r\n", "0\r\nbad\r\n\r\n",
-            "0\r\na b: c\r\n\r\n", "0\r\na: b\nc: d\r\n\r\n", "0\r\n: x\r\n\r\n",
+            "x\r\n",
+            "\r\n",
+            ";a\r\n",
+            "3 \r\nabc\r\n",
+            "3\nabc\r\n",
+            "3\r\nabcXX",
+            "3\r\nabc\n0\r\n\r\n",
+            "+3\r\nabc\r\n",
+            "0x3\r\nabc\r\n",
+            "-1\r\n",
+            "11112222333344445\r\n",
+            "3;\0\r\nabc\r\n",
+            "3;a\nb\r\nabc\r\n",
+            "0\r\nbad\r\n\r\n",
+            "0\r\na b: c\r\n\r\n",
+            "0\r\na: b\nc: d\r\n\r\n",
+            "0\r\n: x\r\n\r\n",
         ] {
             for piece in 1..=wire.len() {
-                assert!(decode(wire.as_bytes(), piece).is_err(), "{wire:?} in pieces of {piece}");
+                assert!(
+                    decode(wire.as_bytes(), piece).is_err(),
+                    "{wire:?} in pieces of {piece}"
+                );
             }
         }
     }

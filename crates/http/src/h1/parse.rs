@@ -59,14 +59,25 @@ pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
     };
     has_strict_lines(&input[..len])?;
     if target.len() > MAX_TARGET {
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"));
+        return Err(Refusal::new(
+            StatusCode::URI_TOO_LONG,
+            "request target is too long",
+        ));
     }
-    let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
+    let version = if minor == 1 {
+        Version::Http11
+    } else {
+        Version::Http10
+    };
     let mut headers = Headers::new();
-    headers.keep(&input[..len]).map_err(|_| bad("head is too large"))?;
+    headers
+        .keep(&input[..len])
+        .map_err(|_| bad("head is too large"))?;
     let mut connection = Connection::new();
     for field in head.headers.iter() {
-        connection.field(&mut headers, &input[..len], field).map_err(bad)?;
+        connection
+            .field(&mut headers, &input[..len], field)
+            .map_err(bad)?;
     }
     let framing = connection.framing(version)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
@@ -86,20 +97,25 @@ pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
 fn partial_request(input: &[u8]) -> Result<(), Refusal> {
     let line = &input[..memchr::memchr(b'\n', input).unwrap_or(input.len())];
     match line.len() > MAX_TARGET + 64 {
-        true => Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long")),
+        true => Err(Refusal::new(
+            StatusCode::URI_TOO_LONG,
+            "request target is too long",
+        )),
         false => Ok(()),
     }
 }
 
 fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
     match error {
-        httparse::Error::TooManyHeaders => {
-            Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
-        }
+        httparse::Error::TooManyHeaders => Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "too many header fields",
+        ),
         // A line that is no request line at all is a bad request, not another version.
-        httparse::Error::Version if has_version(input) => {
-            Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP version is not supported")
-        }
+        httparse::Error::Version if has_version(input) => Refusal::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "HTTP version is not supported",
+        ),
         httparse::Error::Version => bad("request line is malformed"),
         httparse::Error::HeaderName => bad("header name is malformed"),
         httparse::Error::HeaderValue => bad("header value is malformed"),
@@ -133,7 +149,10 @@ fn has_strict_lines(head: &[u8]) -> Result<(), Refusal> {
 
 fn method_of(method: &str) -> Result<Method, Refusal> {
     match Method::from_bytes(method.as_bytes()) {
-        Ok(Method::CONNECT) => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered")),
+        Ok(Method::CONNECT) => Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "CONNECT is not offered",
+        )),
         Ok(method) => Ok(method),
         Err(_) => Err(bad("method is malformed")),
     }
@@ -148,15 +167,25 @@ fn target_of(headers: &mut Headers, target: &str, method: &Method) -> Result<Spa
     }
     let rest = ["http://", "https://"]
         .iter()
-        .find_map(|scheme| target.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)))
+        .find_map(|scheme| {
+            target
+                .get(..scheme.len())
+                .filter(|start| start.eq_ignore_ascii_case(scheme))
+        })
         .map(|scheme| &target[scheme.len()..])
         .ok_or(malformed)?;
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if !is_host(authority.as_bytes()) || authority.is_empty() {
         return Err(malformed);
     }
-    headers.set(name::HOST, authority.as_bytes()).map_err(|_| malformed)?;
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    headers
+        .set(name::HOST, authority.as_bytes())
+        .map_err(|_| malformed)?;
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
     check_target(&path).map_err(|_| malformed)?;
     headers.keep_text(&path).map_err(|_| malformed)
 }
@@ -185,7 +214,10 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
 
 /// Whether what follows the host's colon is a number, or nothing; colons inside brackets are an address's own.
 fn has_port_of_digits(host: &[u8]) -> bool {
-    let after_address = host.iter().rposition(|byte| *byte == b']').map_or(host, |end| &host[end + 1..]);
+    let after_address = host
+        .iter()
+        .rposition(|byte| *byte == b']')
+        .map_or(host, |end| &host[end + 1..]);
     match memchr::memchr(b':', after_address) {
         Some(colon) => after_address[colon + 1..].iter().all(u8::is_ascii_digit),
         None => true,
@@ -240,9 +272,16 @@ impl Connection {
             _ => {}
         }
         let value = field.value.trim_ascii();
-        let spans = (Span::within(head, field.name.as_bytes()), Span::within(head, value));
-        let (Some(name), Some(value)) = spans else { return Err("head is malformed") };
-        headers.push_parsed(id, name, value).map_err(|_| "head is too large")
+        let spans = (
+            Span::within(head, field.name.as_bytes()),
+            Span::within(head, value),
+        );
+        let (Some(name), Some(value)) = spans else {
+            return Err("head is malformed");
+        };
+        headers
+            .push_parsed(id, name, value)
+            .map_err(|_| "head is too large")
     }
 
     fn options(&mut self, value: &[u8]) -> Result<(), &'static str> {
@@ -270,7 +309,11 @@ impl Connection {
         if !is_number || self.length.is_some() {
             return Err("Content-Length is malformed or given more than once");
         }
-        self.length = Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
+        self.length = Some(
+            value
+                .iter()
+                .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')),
+        );
         Ok(())
     }
 
@@ -292,7 +335,10 @@ impl Connection {
             return Err(bad("Transfer-Encoding in HTTP/1.0"));
         }
         if self.has_other_coding {
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Transfer-Encoding is not supported"));
+            return Err(Refusal::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "Transfer-Encoding is not supported",
+            ));
         }
         Ok(match self.length {
             _ if self.is_chunked => Some(Framing::chunked()),
@@ -331,12 +377,21 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
         Err(httparse::Error::TooManyHeaders) => return Err("too many header fields"),
         Err(_) => return Err("head is malformed"),
     };
-    let (Some(code), Some(minor)) = (head.code, head.version) else { return Err("head is incomplete") };
+    let (Some(code), Some(minor)) = (head.code, head.version) else {
+        return Err("head is incomplete");
+    };
     let status = StatusCode::from_u16(code).map_err(|_| "status is out of range")?;
-    let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
+    let version = if minor == 1 {
+        Version::Http11
+    } else {
+        Version::Http10
+    };
     let mut response = Response::new(status);
     response.version = version;
-    response.headers.keep(&input[..len]).map_err(|_| "head is too large")?;
+    response
+        .headers
+        .keep(&input[..len])
+        .map_err(|_| "head is too large")?;
     let mut connection = Connection::new();
     for field in head.headers.iter() {
         connection.field(&mut response.headers, &input[..len], field)?;
@@ -351,7 +406,12 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
     };
     response.declared_length = if has_none { connection.length } else { None };
     let keep_alive = connection.keep_alive(version) && !matches!(framing, Framing::UntilClose);
-    Ok(Some(ResponseHead { response, framing, keep_alive, len }))
+    Ok(Some(ResponseHead {
+        response,
+        framing,
+        keep_alive,
+        len,
+    }))
 }
 
 #[cfg(test)]
@@ -403,8 +463,14 @@ mod tests {
         ] {
             assert_eq!(refused(&format!("{start}{fields}\r\n")), 400, "{fields}");
         }
-        assert_eq!(refused(&format!("{start}Transfer-Encoding: gzip, chunked\r\n\r\n")), 501);
-        assert_eq!(refused("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
+        assert_eq!(
+            refused(&format!("{start}Transfer-Encoding: gzip, chunked\r\n\r\n")),
+            501
+        );
+        assert_eq!(
+            refused("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            400
+        );
     }
 
     #[test]
@@ -415,7 +481,12 @@ mod tests {
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"), 400);
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"), 400);
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: [::1]:x\r\n\r\n"), 400);
-        assert_eq!(accepted("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").request.host(), "[::1]:80");
+        assert_eq!(
+            accepted("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n")
+                .request
+                .host(),
+            "[::1]:80"
+        );
         assert_eq!(refused("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), 400);
         assert_eq!(accepted("GET / HTTP/1.0\r\n\r\n").request.host(), "");
         let absolute = accepted("GET http://other:81?x HTTP/1.1\r\nHost: h\r\n\r\n").request;
@@ -424,13 +495,35 @@ mod tests {
 
     #[test]
     fn request_lines_are_strict() {
-        for line in ["GET /a b HTTP/1.1", "GET  / HTTP/1.1", "GET / ", "GET /", "G(T / HTTP/1.1", "GET a HTTP/1.1", "GET * HTTP/1.1", "GET /#f HTTP/1.1", "get / http/1.1"] {
+        for line in [
+            "GET /a b HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET / ",
+            "GET /",
+            "G(T / HTTP/1.1",
+            "GET a HTTP/1.1",
+            "GET * HTTP/1.1",
+            "GET /#f HTTP/1.1",
+            "get / http/1.1",
+        ] {
             assert_eq!(refused(&format!("{line}\r\nHost: h\r\n\r\n")), 400, "{line}");
         }
         assert_eq!(refused("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
         assert_eq!(refused("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), 405);
-        assert_eq!(refused(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(MAX_TARGET))), 414);
-        assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS))), 431);
+        assert_eq!(
+            refused(&format!(
+                "GET /{} HTTP/1.1\r\nHost: h\r\n\r\n",
+                "a".repeat(MAX_TARGET)
+            )),
+            414
+        );
+        assert_eq!(
+            refused(&format!(
+                "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+                "A: b\r\n".repeat(MAX_HEADERS)
+            )),
+            431
+        );
     }
 
     #[test]
@@ -439,9 +532,18 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, X-Hop, host, content-length\r\nX-Hop: 1\r\n\
              X-Kept: 2\r\nKeep-Alive: 1\r\nTE: trailers\r\nProxy-Connection: a\r\nUpgrade: b\r\nContent-Length: 2\r\n\r\n",
         );
-        let names: Vec<_> = head.request.headers.iter().map(|(_, name, _)| name.to_owned()).collect();
+        let names: Vec<_> = head
+            .request
+            .headers
+            .iter()
+            .map(|(_, name, _)| name.to_owned())
+            .collect();
         assert_eq!(names, ["Host", "X-Kept"]);
-        assert_eq!(head.framing.length(), Some(2), "naming Content-Length does not unframe the body");
+        assert_eq!(
+            head.framing.length(),
+            Some(2),
+            "naming Content-Length does not unframe the body"
+        );
         assert!(!head.keep_alive);
     }
 
@@ -453,10 +555,20 @@ mod tests {
         let to_head = parse(length, true);
         assert!(to_head.framing.is_done());
         assert_eq!(to_head.response.declared_length, Some(5));
-        assert!(parse("HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", false).framing.is_done());
+        assert!(
+            parse("HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", false)
+                .framing
+                .is_done()
+        );
         assert!(parse("HTTP/1.1 204 X\r\n\r\n", false).framing.is_done());
         let open = parse("HTTP/1.1 200\r\n\r\n", false);
         assert!(matches!(open.framing, Framing::UntilClose) && !open.keep_alive);
-        assert!(response(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false).is_err());
+        assert!(
+            response(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+                false
+            )
+            .is_err()
+        );
     }
 }

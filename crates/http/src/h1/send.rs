@@ -107,7 +107,10 @@ impl Sender {
                     None => Poll::Pending,
                 };
             }
-            let parts = [IoSlice::new(self.out.data()), IoSlice::new(&self.body.data()[..self.direct])];
+            let parts = [
+                IoSlice::new(self.out.data()),
+                IoSlice::new(&self.body.data()[..self.direct]),
+            ];
             let parts = if self.direct == 0 { &parts[..1] } else { &parts[..] };
             self.has_written = true;
             match ready!(wire.poll_write(cx, parts))? {

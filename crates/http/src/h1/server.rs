@@ -153,7 +153,12 @@ pub(crate) async fn serve<S: Service>(
     shared.borrow_mut().send_timeout = settings.send_timeout;
     loop {
         // The exchange is boxed so that an idle connection is a small future.
-        let exchange = Exchange { shared: &shared, connection: &connection, service: &service, settings: &settings };
+        let exchange = Exchange {
+            shared: &shared,
+            connection: &connection,
+            service: &service,
+            settings: &settings,
+        };
         if !Box::pin(exchange.run()).await {
             return;
         }
@@ -232,25 +237,42 @@ impl<S: Service> Exchange<'_, S> {
     }
 
     async fn refuse(&self, refusal: Refusal) {
-        let (response, log) = self.service.refuse(self.connection, refusal.status, refusal.reason);
+        let (response, log) = self
+            .service
+            .refuse(self.connection, refusal.status, refusal.reason);
         let mut finish = Finish::new(self.service, log, refusal.status);
-        self.respond(response, &Method::GET, Version::Http11, false, &mut finish).await;
+        self.respond(response, &Method::GET, Version::Http11, false, &mut finish)
+            .await;
         drop(finish);
         self.linger().await;
     }
 
     /// Has a request answered; `false` when the connection is over.
     async fn answer(&self, head: RequestHead) -> bool {
-        let RequestHead { mut request, framing, keep_alive, expects_continue, .. } = head;
-        if framing.length().is_some_and(|length| length > self.settings.max_body) {
+        let RequestHead {
+            mut request,
+            framing,
+            keep_alive,
+            expects_continue,
+            ..
+        } = head;
+        if framing
+            .length()
+            .is_some_and(|length| length > self.settings.max_body)
+        {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
-            self.refuse(Refusal::new(status, "request body is too large")).await;
+            self.refuse(Refusal::new(status, "request body is too large"))
+                .await;
             return false;
         }
         if !framing.is_done() {
             let mut this = self.shared.borrow_mut();
             this.reader = BodyReader::new(framing);
-            this.interim = if expects_continue { b"HTTP/1.1 100 Continue\r\n\r\n" } else { b"" };
+            this.interim = if expects_continue {
+                b"HTTP/1.1 100 Continue\r\n\r\n"
+            } else {
+                b""
+            };
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
         let (method, version) = (request.method.clone(), request.version);
@@ -260,10 +282,14 @@ impl<S: Service> Exchange<'_, S> {
             Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| None),
         });
         // A client that went away frees the upstream too.
-        let Some((response, log)) = answered.await else { return false };
+        let Some((response, log)) = answered.await else {
+            return false;
+        };
         let mut finish = Finish::new(self.service, log, response.status);
         let keep_alive = keep_alive && !timer::is_draining();
-        let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
+        let is_kept = self
+            .respond(response, &method, version, keep_alive, &mut finish)
+            .await;
         let is_complete = finish.outcome.is_complete;
         drop(finish);
         if !is_complete {
@@ -297,7 +323,10 @@ impl<S: Service> Exchange<'_, S> {
             _ if keep_alive => None,
             _ => Some("close"),
         };
-        let signature = Signature { server: self.settings.server.as_deref(), connection };
+        let signature = Signature {
+            server: self.settings.server.as_deref(),
+            connection,
+        };
         write::response(out.bytes(), &response, framing, &signature);
         drop(response);
         let framing = if has_body { framing } else { BodyFraming::None };
@@ -354,7 +383,8 @@ impl<S: Service> Exchange<'_, S> {
     /// Closes so that the client sees the answer: a socket closed over unread bytes is reset, and a reset takes
     /// what was sent away again (RFC 9112 §9.6).
     async fn linger(&self) {
-        let shut = std::future::poll_fn(|cx| Pin::new(&mut self.shared.borrow_mut().stream).poll_shutdown(cx));
+        let shut =
+            std::future::poll_fn(|cx| Pin::new(&mut self.shared.borrow_mut().stream).poll_shutdown(cx));
         if shut.await.is_err() {
             return;
         }
@@ -377,13 +407,20 @@ impl<S: Service> Exchange<'_, S> {
 }
 
 /// How an answer's body is framed, and whether it goes out at all (RFC 9110 §6.4.1).
-fn response_framing(response: &Response, body: &Body, method: &Method, version: Version) -> (BodyFraming, bool) {
+fn response_framing(
+    response: &Response,
+    body: &Body,
+    method: &Method,
+    version: Version,
+) -> (BodyFraming, bool) {
     let status = response.status;
     if status.is_informational() || status == StatusCode::NO_CONTENT {
         return (BodyFraming::None, false);
     }
     if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
-        let length = response.declared_length.or_else(|| body.length().filter(|_| !body.is_empty()));
+        let length = response
+            .declared_length
+            .or_else(|| body.length().filter(|_| !body.is_empty()));
         return (length.map_or(BodyFraming::None, BodyFraming::Length), false);
     }
     match body.length() {
@@ -418,7 +455,8 @@ impl RequestBody {
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        self.poll_data(cx).map_err(|kind| BodyError::new(Fault::Client, kind))
+        self.poll_data(cx)
+            .map_err(|kind| BodyError::new(Fault::Client, kind))
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyErrorKind>> {

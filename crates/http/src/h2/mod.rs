@@ -47,7 +47,13 @@ pub(crate) struct IncomingBody {
 
 impl IncomingBody {
     pub(crate) fn new(stream: h2::RecvStream, length: Option<u64>, budget: u64) -> Self {
-        Self { stream, data: Bytes::new(), trailers: None, length, budget }
+        Self {
+            stream,
+            data: Bytes::new(),
+            trailers: None,
+            length,
+            budget,
+        }
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {

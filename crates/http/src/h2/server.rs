@@ -48,7 +48,9 @@ pub(crate) async fn serve<S: Service>(
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_concurrent_reset_streams(MAX_RESETS)
         .handshake(Begun { stream, buffer });
-    let Ok(Ok(mut connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else { return };
+    let Ok(Ok(mut connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
+        return;
+    };
     let (idle, active) = (Timer::new(), Rc::new(Cell::new(0_usize)));
     let idle_timeout = settings.idle_timeout;
     idle.arm_idle(idle_timeout);
@@ -62,7 +64,12 @@ pub(crate) async fn serve<S: Service>(
         match accepted.await {
             Some(Some(Ok((request, respond)))) => {
                 let (service, settings) = (service.clone(), settings.clone());
-                let exchange = Exchange { info: info.clone(), service, settings, _active: Active::new(&active) };
+                let exchange = Exchange {
+                    info: info.clone(),
+                    service,
+                    settings,
+                    _active: Active::new(&active),
+                };
                 tokio::task::spawn_local(exchange.run(request, respond));
                 idle.arm_idle(idle_timeout);
             }
@@ -122,7 +129,9 @@ impl<S: Service> Exchange<S> {
             // A client that gave up frees the upstream too.
             Poll::Pending => respond.poll_reset(cx).map(|_| None),
         });
-        let Some((response, log)) = answered.await else { return };
+        let Some((response, log)) = answered.await else {
+            return;
+        };
         let mut finish = Finish::new(&self.service, log, response.status);
         self.respond(respond, response, &method, &mut finish).await;
     }
@@ -144,12 +153,16 @@ impl<S: Service> Exchange<S> {
         let has_none = method == Method::HEAD
             || response.status == StatusCode::NO_CONTENT
             || response.status == StatusCode::NOT_MODIFIED;
-        let declared = response.declared_length.or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
+        let declared = response
+            .declared_length
+            .or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
         let length = declared.filter(|_| response.status != StatusCode::NO_CONTENT);
         let ends = has_none || body.length() == Some(0);
         let head = convert::response(&response, length, self.settings.server.as_deref());
         drop(response);
-        let Ok(mut stream) = respond.send_response(head, ends) else { return };
+        let Ok(mut stream) = respond.send_response(head, ends) else {
+            return;
+        };
         if ends {
             finish.outcome.is_complete = true;
             return;
@@ -221,7 +234,11 @@ struct Begun {
 }
 
 impl AsyncRead for Begun {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.buffer.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buf);
         }

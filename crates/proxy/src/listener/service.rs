@@ -9,8 +9,8 @@ use http::{Method, StatusCode};
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{ConnectionInfo, Request, Response};
 use lockgate_plugin::{RequestContext, Variable};
-use lockgate_telemetry::clock;
 use lockgate_telemetry::access_log::{Template, Writer, Written};
+use lockgate_telemetry::clock;
 
 use crate::error::ProxyError;
 use crate::request::handle;
@@ -50,7 +50,9 @@ struct UnderWay<'a> {
 
 impl UnderWay<'_> {
     fn finish(mut self) -> Served {
-        self.served.take().expect("it is taken here alone, and this takes the value itself")
+        self.served
+            .take()
+            .expect("it is taken here alone, and this takes the value itself")
     }
 }
 
@@ -58,7 +60,11 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(served) = self.served.take() {
             let status = StatusCode::from_u16(CLIENT_GONE).unwrap_or_default();
-            let outcome = Outcome { status, body_bytes: 0, is_complete: false };
+            let outcome = Outcome {
+                status,
+                body_bytes: 0,
+                is_complete: false,
+            };
             self.gateway.done(served, outcome);
         }
     }
@@ -98,10 +104,21 @@ impl Service for Gateway {
 
     async fn call(&self, connection: &Rc<ConnectionInfo>, request: Request) -> (Response, Served) {
         let cx = RequestContext::new(connection.clone(), request.method.clone());
-        let served = Served { request, cx, snapshot: self.snapshot() };
-        let mut under_way = UnderWay { gateway: self, served: Some(served) };
+        let served = Served {
+            request,
+            cx,
+            snapshot: self.snapshot(),
+        };
+        let mut under_way = UnderWay {
+            gateway: self,
+            served: Some(served),
+        };
         let response = match &mut under_way.served {
-            Some(Served { request, cx, snapshot }) => handle(snapshot, request, cx).await,
+            Some(Served {
+                request,
+                cx,
+                snapshot,
+            }) => handle(snapshot, request, cx).await,
             None => ProxyError::NoRoute.into_response(),
         };
         (response, under_way.finish())
@@ -115,14 +132,27 @@ impl Service for Gateway {
     ) -> (Response, Served) {
         let cx = RequestContext::new(connection.clone(), Method::default());
         let response = ProxyError::Refused { status, reason }.into_response();
-        (response, Served { request: Request::blank(), cx, snapshot: self.snapshot() })
+        (
+            response,
+            Served {
+                request: Request::blank(),
+                cx,
+                snapshot: self.snapshot(),
+            },
+        )
     }
 
     fn done(&self, served: Served, outcome: Outcome) {
-        let Served { request, mut cx, snapshot } = served;
+        let Served {
+            request,
+            mut cx,
+            snapshot,
+        } = served;
         cx.status = outcome.status.as_u16();
         cx.body_bytes_sent = outcome.body_bytes;
-        cx.duration = clock::now().duration_since(cx.started).max(Duration::from_nanos(1));
+        cx.duration = clock::now()
+            .duration_since(cx.started)
+            .max(Duration::from_nanos(1));
         if let Some(route) = snapshot.route(cx.route_id()) {
             route.pipeline.log(&request, &cx);
         }

@@ -74,7 +74,11 @@ impl Compiler {
         }
         let shares = |kind| resources.shares(&previous.resources, kind);
         let again: Vec<_> = match shares(Kind::Service) && shares(Kind::Upstream) {
-            true => previous.refused.iter().filter_map(|id| resources.get(Kind::Route, id.as_str())).collect(),
+            true => previous
+                .refused
+                .iter()
+                .filter_map(|id| resources.get(Kind::Route, id.as_str()))
+                .collect(),
             // A route changes with what it refers to.
             false => resources.of(Kind::Route).values().collect(),
         };
