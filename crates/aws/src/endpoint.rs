@@ -117,121 +117,49 @@ fn is_region(label: &str) -> bool {
 mod tests {
     use super::Endpoint;
 
+    /// Host, region, service.
+    const ENDPOINTS: &[&str] = &[
+        "x9w6z07gb9.execute-api.us-east-1.amazonaws.com us-east-1 execute-api",
+        "X9W6.Execute-API.US-East-1.AmazonAWS.com. us-east-1 execute-api",
+        "x9w6.execute-api.us-east-1.amazonaws.com:8443 us-east-1 execute-api",
+        "x9w6.execute-api-fips.us-west-2.amazonaws.com us-west-2 execute-api",
+        "x9w6.execute-api.eu-west-1.api.aws eu-west-1 execute-api",
+        "x9w6.execute-api.cn-north-1.amazonaws.com.cn cn-north-1 execute-api",
+        "x9w6.execute-api.us-gov-west-1.amazonaws.com us-gov-west-1 execute-api",
+        "x9w6.execute-api.eusc-de-east-1.amazonaws.eu eusc-de-east-1 execute-api",
+        "x9w6-vpce-0123abcd.execute-api.us-east-1.amazonaws.com us-east-1 execute-api",
+        "vpce-0123-ab.execute-api.ap-south-2.vpce.amazonaws.com ap-south-2 execute-api",
+        "vpce-0123-ab.execute-api.cn-north-1.vpce.amazonaws.com.cn cn-north-1 execute-api",
+        "lambda.us-east-1.amazonaws.com us-east-1 lambda",
+        "lambda.us-east-1.amazonaws.com:443 us-east-1 lambda",
+        "lambda-fips.us-gov-east-1.amazonaws.com us-gov-east-1 lambda",
+        "lambda.mx-central-1.api.aws mx-central-1 lambda",
+        "lambda-fips.us-east-2.api.aws us-east-2 lambda",
+        "lambda.cn-northwest-1.amazonaws.com.cn cn-northwest-1 lambda",
+        "lambda.cn-north-1.api.amazonwebservices.com.cn cn-north-1 lambda",
+        "lambda.eusc-de-east-1.amazonaws.eu eusc-de-east-1 lambda",
+        "lambda.eusc-de-east-1.api.amazonwebservices.eu eusc-de-east-1 lambda",
+        "lambda.us-iso-east-1.c2s.ic.gov us-iso-east-1 lambda",
+        "lambda.us-isob-east-1.sc2s.sgov.gov us-isob-east-1 lambda",
+        "lambda.us-isof-south-1.csp.hci.ic.gov us-isof-south-1 lambda",
+        "lambda.eu-isoe-west-1.cloud.adc-e.uk eu-isoe-west-1 lambda",
+        "vpce-0123-abcd.lambda.us-east-1.vpce.amazonaws.com us-east-1 lambda",
+        "abcdefg.lambda-url.eu-central-1.on.aws eu-central-1 lambda",
+        "abcdefg.lambda-url.us-gov-west-1.on.aws us-gov-west-1 lambda",
+        "abcdefg.lambda-url.cn-north-1.on.amazonwebservices.com.cn cn-north-1 lambda",
+        "abcdefg.lambda-url.eusc-de-east-1.on.amazonwebservices.eu eusc-de-east-1 lambda",
+        "shop.g1.lambda-web.eu-west-3.on.aws eu-west-3 lambda",
+        "shop.lambda-web.global.on.aws * lambda",
+    ];
+
     #[test]
     fn hosts_of_aws_name_their_region_and_service() {
-        for (host, region, service) in [
-            (
-                "x9w6z07gb9.execute-api.us-east-1.amazonaws.com",
-                "us-east-1",
-                "execute-api",
-            ),
-            (
-                "X9W6.Execute-API.US-East-1.AmazonAWS.com.",
-                "us-east-1",
-                "execute-api",
-            ),
-            (
-                "x9w6.execute-api.us-east-1.amazonaws.com:8443",
-                "us-east-1",
-                "execute-api",
-            ),
-            (
-                "x9w6.execute-api-fips.us-west-2.amazonaws.com",
-                "us-west-2",
-                "execute-api",
-            ),
-            ("x9w6.execute-api.eu-west-1.api.aws", "eu-west-1", "execute-api"),
-            (
-                "x9w6.execute-api.cn-north-1.amazonaws.com.cn",
-                "cn-north-1",
-                "execute-api",
-            ),
-            (
-                "x9w6.execute-api.us-gov-west-1.amazonaws.com",
-                "us-gov-west-1",
-                "execute-api",
-            ),
-            (
-                "x9w6.execute-api.eusc-de-east-1.amazonaws.eu",
-                "eusc-de-east-1",
-                "execute-api",
-            ),
-            (
-                "x9w6-vpce-0123abcd.execute-api.us-east-1.amazonaws.com",
-                "us-east-1",
-                "execute-api",
-            ),
-            (
-                "vpce-0123-ab.execute-api.ap-south-2.vpce.amazonaws.com",
-                "ap-south-2",
-                "execute-api",
-            ),
-            (
-                "vpce-0123-ab.execute-api.cn-north-1.vpce.amazonaws.com.cn",
-                "cn-north-1",
-                "execute-api",
-            ),
-            ("lambda.us-east-1.amazonaws.com", "us-east-1", "lambda"),
-            ("lambda.us-east-1.amazonaws.com:443", "us-east-1", "lambda"),
-            (
-                "lambda-fips.us-gov-east-1.amazonaws.com",
-                "us-gov-east-1",
-                "lambda",
-            ),
-            ("lambda.mx-central-1.api.aws", "mx-central-1", "lambda"),
-            ("lambda-fips.us-east-2.api.aws", "us-east-2", "lambda"),
-            (
-                "lambda.cn-northwest-1.amazonaws.com.cn",
-                "cn-northwest-1",
-                "lambda",
-            ),
-            (
-                "lambda.cn-north-1.api.amazonwebservices.com.cn",
-                "cn-north-1",
-                "lambda",
-            ),
-            ("lambda.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "lambda"),
-            (
-                "lambda.eusc-de-east-1.api.amazonwebservices.eu",
-                "eusc-de-east-1",
-                "lambda",
-            ),
-            ("lambda.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", "lambda"),
-            ("lambda.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "lambda"),
-            (
-                "lambda.us-isof-south-1.csp.hci.ic.gov",
-                "us-isof-south-1",
-                "lambda",
-            ),
-            ("lambda.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", "lambda"),
-            (
-                "vpce-0123-abcd.lambda.us-east-1.vpce.amazonaws.com",
-                "us-east-1",
-                "lambda",
-            ),
-            ("abcdefg.lambda-url.eu-central-1.on.aws", "eu-central-1", "lambda"),
-            (
-                "abcdefg.lambda-url.us-gov-west-1.on.aws",
-                "us-gov-west-1",
-                "lambda",
-            ),
-            (
-                "abcdefg.lambda-url.cn-north-1.on.amazonwebservices.com.cn",
-                "cn-north-1",
-                "lambda",
-            ),
-            (
-                "abcdefg.lambda-url.eusc-de-east-1.on.amazonwebservices.eu",
-                "eusc-de-east-1",
-                "lambda",
-            ),
-            ("shop.g1.lambda-web.eu-west-3.on.aws", "eu-west-3", "lambda"),
-            ("shop.lambda-web.global.on.aws", "*", "lambda"),
-        ] {
+        for row in ENDPOINTS {
+            let (host, expected) = row.split_once(' ').unwrap();
             let endpoint = Endpoint::of_host(host).unwrap_or_else(|| panic!("{host} is an endpoint"));
             assert_eq!(
-                (endpoint.region.as_str(), endpoint.service),
-                (region, service),
+                format!("{} {}", endpoint.region, endpoint.service),
+                expected,
                 "{host}"
             );
         }

@@ -5,11 +5,11 @@ mod date;
 mod encode;
 mod error;
 mod key;
+mod signed;
 #[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
-use std::fmt;
 
 use aws_lc_rs::{digest, hmac};
 
@@ -19,6 +19,7 @@ use date::Stamp;
 pub use encode::{wire_path, wire_query};
 pub use error::SigningError;
 use key::KeyCache;
+pub use signed::Signed;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
@@ -184,7 +185,7 @@ impl Signer {
             token: token.filter(|_| self.rules.signs_token),
             resolves_path: self.rules.resolves_path,
         };
-        desk.canonical.write(request, facts)?;
+        desk.canonical.write(request, &facts)?;
         write_scope(
             &mut desk.scope,
             [stamp.date(), &self.region, &self.service, TERMINATOR],
@@ -199,93 +200,13 @@ impl Signer {
         push_ascii(to_sign, &hex(digest.as_ref()));
         let key = desk.keys.key(credentials, &desk.scope, stamp);
         let signature = hex(hmac::sign(key, to_sign.as_bytes()).as_ref());
-        Ok(Signed::new(credentials, desk, &signature, &stamp, &hash))
-    }
-}
-
-/// The headers that go with a signed request. `Debug` shows none of their values but the date.
-pub struct Signed<'c> {
-    text: String,
-    date_at: usize,
-    hash_at: usize,
-    token: Option<&'c str>,
-}
-
-impl<'c> Signed<'c> {
-    fn new(
-        credentials: &'c Credentials,
-        desk: &Desk,
-        signature: &[u8],
-        stamp: &Stamp,
-        hash: &[u8; HASH_LEN],
-    ) -> Self {
-        let names = desk.canonical.names();
-        let parts = [
-            ALGORITHM,
-            " Credential=",
-            credentials.access_key(),
-            "/",
-            &desk.scope,
-            ", SignedHeaders=",
-            names,
-            ", Signature=",
-        ];
-        let length = parts.iter().map(|part| part.len()).sum::<usize>() + signature.len();
-        let mut text = String::with_capacity(length + stamp.date_time().len() + hash.len());
-        for part in parts {
-            text.push_str(part);
-        }
-        push_ascii(&mut text, signature);
-        let date_at = text.len();
-        text.push_str(stamp.date_time());
-        let hash_at = text.len();
-        push_ascii(&mut text, hash);
-        Self {
-            text,
-            date_at,
-            hash_at,
-            token: credentials.session_token(),
-        }
-    }
-
-    /// The value of `authorization`.
-    pub fn authorization(&self) -> &str {
-        &self.text[..self.date_at]
-    }
-
-    /// The value of `x-amz-date`: `20150830T123600Z`.
-    pub fn date(&self) -> &str {
-        &self.text[self.date_at..self.hash_at]
-    }
-
-    /// The value of `x-amz-content-sha256`.
-    pub fn content_sha256(&self) -> &str {
-        &self.text[self.hash_at..]
-    }
-
-    /// The value of `x-amz-security-token`, with temporary credentials.
-    pub fn security_token(&self) -> Option<&'c str> {
-        self.token
-    }
-
-    /// All headers to set, each in place of any the request has, with their names in lower case.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [
-            ("authorization", self.authorization()),
-            (canonical::DATE, self.date()),
-            (canonical::HASH, self.content_sha256()),
-        ]
-        .into_iter()
-        .chain(self.token.map(|token| (canonical::TOKEN, token)))
-    }
-}
-
-impl fmt::Debug for Signed<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Signed")
-            .field("date", &self.date())
-            .finish_non_exhaustive()
+        Ok(Signed::new(
+            credentials,
+            [&desk.scope, desk.canonical.names()],
+            &signature,
+            &stamp,
+            &hash,
+        ))
     }
 }
 

@@ -63,7 +63,7 @@ impl Canonical {
     pub(super) fn write<'h, H>(
         &mut self,
         request: Signable<'_, H>,
-        facts: Facts<'_>,
+        facts: &Facts<'_>,
     ) -> Result<(), SigningError>
     where
         H: IntoIterator<Item = (&'h str, &'h [u8])>,
@@ -83,7 +83,7 @@ impl Canonical {
         self.request.push(b'\n');
         self.write_query(request.query.unwrap_or_default());
         self.request.push(b'\n');
-        self.collect_headers(request.headers, &facts)?;
+        self.collect_headers(request.headers, facts)?;
         self.write_headers();
         self.request.push(b'\n');
         self.request.extend_from_slice(self.names.as_bytes());

@@ -147,9 +147,14 @@ fn push_byte(out: &mut Vec<u8>, byte: u8) {
 /// The byte that a text which is not empty begins with, and how many bytes it is written in. A `%` without two
 /// hexadecimal digits stands for itself.
 fn decode(text: &[u8]) -> (u8, usize) {
-    let digit = |index: usize| text.get(index).and_then(|byte| char::from(*byte).to_digit(16));
+    let digit = |index: usize| match text.get(index)? {
+        byte @ b'0'..=b'9' => Some(byte - b'0'),
+        byte @ b'A'..=b'F' => Some(byte - b'A' + 10),
+        byte @ b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
     match (text[0], digit(1), digit(2)) {
-        (b'%', Some(high), Some(low)) => ((high * 16 + low) as u8, 3),
+        (b'%', Some(high), Some(low)) => (high << 4 | low, 3),
         (byte, ..) => (byte, 1),
     }
 }

@@ -25,13 +25,13 @@ fn trace(
     request: Signable<'_, Vec<(&str, &[u8])>>,
 ) -> Trace {
     let mut desk = Desk::default();
-    let signed = signer
+    let headers = signer
         .sign_at(&mut desk, credentials, unix_seconds, request)
         .unwrap();
     Trace {
         canonical: String::from_utf8(desk.canonical.request().to_vec()).unwrap(),
         to_sign: desk.to_sign.clone(),
-        authorization: signed.authorization().to_owned(),
+        authorization: headers.authorization().to_owned(),
     }
 }
 

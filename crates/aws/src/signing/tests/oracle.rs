@@ -69,10 +69,10 @@ impl Case {
     pub(super) fn ours(&self) -> Vec<(String, String)> {
         let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, self.token.as_deref()).unwrap();
         let signer = Signer::new("us-east-1", self.service).unwrap();
-        let signed = signer
+        let ours = signer
             .sign(&credentials, self.unix_seconds, self.signable())
             .unwrap();
-        sorted(signed.headers())
+        sorted(ours.headers())
     }
 
     /// The headers that AWS's crate writes.
@@ -107,7 +107,7 @@ impl Case {
     }
 }
 
-fn sorted<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+fn sorted<'n, 'v>(headers: impl Iterator<Item = (&'n str, &'v str)>) -> Vec<(String, String)> {
     let mut headers: Vec<_> = headers
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();

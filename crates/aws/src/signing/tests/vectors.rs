@@ -98,9 +98,9 @@ fn check(folder: &Path) -> Result<(), SigningError> {
     assert_eq!(made.to_sign, read("header-string-to-sign.txt"), "{name}");
     let signature = made.authorization.rsplit_once("Signature=").unwrap().1;
     assert_eq!(signature, read("header-signature.txt"), "{name}");
-    let signed = read("header-signed-request.txt");
+    let whole = read("header-signed-request.txt");
     assert!(
-        signed.contains(&format!("\nAuthorization:{}\n", made.authorization)),
+        whole.contains(&format!("\nAuthorization:{}\n", made.authorization)),
         "{name}"
     );
     Ok(())
