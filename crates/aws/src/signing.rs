@@ -40,7 +40,7 @@ pub fn is_signed(name: &str) -> bool {
 }
 
 /// The body of a request, of which the signature holds the SHA-256.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Payload<'a> {
     /// The bytes that will be sent, without transfer coding.
     Bytes(&'a [u8]),
@@ -59,7 +59,7 @@ impl Payload<'_> {
 }
 
 /// A request, as far as its signature covers it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Signable<'a, H> {
     /// The method, in upper case.
     pub method: &'a str,
