@@ -13,15 +13,10 @@ pub struct Outgoing<'a> {
     pub target: Option<&'a str>,
     /// The host with its port.
     pub host: Option<&'a str>,
-    fields: SmallVec<[(Name<'a>, Value<'a>); 6]>,
+    fields: SmallVec<[(Name<'a>, &'a [u8]); 6]>,
+    /// `X-Forwarded-For`, where it had to be put together.
+    forwarded_for: Option<Vec<u8>>,
     replaced: u64,
-}
-
-#[derive(Debug)]
-enum Value<'a> {
-    Borrowed(&'a [u8]),
-    /// An address list: long enough for a few proxies on the way.
-    Owned(SmallVec<[u8; 64]>),
 }
 
 impl<'a> Outgoing<'a> {
@@ -31,42 +26,35 @@ impl<'a> Outgoing<'a> {
         let mut outgoing = Self::default();
         let mut before = request.headers.get_all(name::X_FORWARDED_FOR).peekable();
         if before.peek().is_none() {
-            outgoing.put(
-                name::X_FORWARDED_FOR,
-                Value::Borrowed(connection.peer_ip.as_bytes()),
-            );
+            outgoing.put(name::X_FORWARDED_FOR, connection.peer_ip.as_bytes());
         } else {
-            let mut list = SmallVec::new();
+            let mut list = Vec::new();
             for value in before {
                 list.extend_from_slice(value);
                 list.extend_from_slice(b", ");
             }
             list.extend_from_slice(connection.peer_ip.as_bytes());
-            outgoing.put(name::X_FORWARDED_FOR, Value::Owned(list));
+            outgoing.replaced |= 1 << name::X_FORWARDED_FOR.id as u8;
+            outgoing.forwarded_for = Some(list);
         }
-        outgoing.put(name::X_REAL_IP, Value::Borrowed(connection.peer_ip.as_bytes()));
-        outgoing.put(
-            name::X_FORWARDED_PROTO,
-            Value::Borrowed(connection.scheme().as_bytes()),
-        );
+        outgoing.put(name::X_REAL_IP, connection.peer_ip.as_bytes());
+        outgoing.put(name::X_FORWARDED_PROTO, connection.scheme().as_bytes());
         if let Some(host) = request.headers.get(name::HOST) {
-            outgoing.put(name::X_FORWARDED_HOST, Value::Borrowed(host));
+            outgoing.put(name::X_FORWARDED_HOST, host);
         }
-        outgoing.put(
-            name::X_FORWARDED_PORT,
-            Value::Borrowed(connection.local_port.as_bytes()),
-        );
+        outgoing.put(name::X_FORWARDED_PORT, connection.local_port.as_bytes());
         outgoing
     }
 
-    /// Gives a header one value, in place of whatever the request has. The value must be a valid field value.
+    /// Gives a known header one value, in place of whatever the request has. The value must be a valid field
+    /// value.
     pub fn set(&mut self, name: Name<'a>, value: &'a [u8]) {
         if crate::headers::is_value(value) {
-            self.put(name, Value::Borrowed(value));
+            self.put(name, value);
         }
     }
 
-    fn put(&mut self, name: Name<'a>, value: Value<'a>) {
+    fn put(&mut self, name: Name<'a>, value: &'a [u8]) {
         self.replaced |= 1 << name.id as u8;
         self.fields.push((name, value));
     }
@@ -78,12 +66,7 @@ impl<'a> Outgoing<'a> {
 
     /// The fields that are put in.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|(name, value)| {
-            let value = match value {
-                Value::Borrowed(bytes) => *bytes,
-                Value::Owned(bytes) => bytes,
-            };
-            (name.text.as_bytes(), value)
-        })
+        let list = self.forwarded_for.as_deref().map(|list| (name::X_FORWARDED_FOR.text.as_bytes(), list));
+        list.into_iter().chain(self.fields.iter().map(|(name, value)| (name.text.as_bytes(), *value)))
     }
 }

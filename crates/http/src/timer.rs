@@ -74,6 +74,11 @@ impl Timer {
         self.arm_at(clock::now(), after, true);
     }
 
+    /// Like `arm`, where the time was read for the same event.
+    pub(crate) fn arm_now(&self, after: Duration) {
+        self.arm_at(clock::recent(), after, false);
+    }
+
     /// Like `arm_idle`, where the time was read for the same event.
     pub(crate) fn arm_idle_now(&self, after: Duration) {
         self.arm_at(clock::recent(), after, true);

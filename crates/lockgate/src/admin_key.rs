@@ -89,8 +89,7 @@ impl AdminKeys {
     }
 
     fn of_file(path: PathBuf) -> Result<Self, AdminKeyError> {
-        let fresh = secret_file::random_hex::<16>();
-        match fresh.and_then(|fresh| secret_file::load_or_create(&path, || fresh)) {
+        match secret_file::load_or_create(&path, secret_file::random_hex::<16>) {
             Ok(key) => Ok(Self {
                 keys: vec![key_of("admin", key)],
                 source: Source::File(path),

@@ -117,10 +117,15 @@ impl Registered {
 }
 
 fn rename(schema: &Value, config: &mut Value) {
-    let (Some(properties), Value::Object(fields)) = (schema["properties"].as_object(), config) else { return };
+    let (Some(properties), Value::Object(fields)) = (schema["properties"].as_object(), config) else {
+        return;
+    };
     for (name, schema) in properties {
         let alias = schema["x-alias"].as_str();
-        if let Some(value) = alias.filter(|_| !fields.contains_key(name)).and_then(|alias| fields.remove(alias)) {
+        if let Some(value) = alias
+            .filter(|_| !fields.contains_key(name))
+            .and_then(|alias| fields.remove(alias))
+        {
             fields.insert(name.clone(), value);
         }
         if let Some(value) = fields.get_mut(name) {
@@ -134,7 +139,10 @@ fn register<P: Plugin>() -> Registered {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<P::Config>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<P::Config>()
+        .to_value();
     let mut secret_fields = Vec::new();
     tidy(&mut schema, "", &mut secret_fields);
     if let Some(root) = schema.as_object_mut() {
@@ -162,7 +170,9 @@ fn register<P: Plugin>() -> Registered {
 
 /// Collects the fields marked `x-encrypt`, and writes `Option<T>` as users know it: `T`, not `T or null`.
 fn tidy(schema: &mut Value, path: &str, secret_fields: &mut Vec<String>) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     if object.remove("x-encrypt").is_some() {
         secret_fields.push(path.to_owned());
     }
@@ -184,7 +194,11 @@ fn tidy(schema: &mut Value, path: &str, secret_fields: &mut Vec<String>) {
     }
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         for (name, schema) in properties {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             tidy(schema, &path, secret_fields);
         }
     }
@@ -197,8 +211,13 @@ fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
 }
 
 fn unknown_fields(schema: &Value, config: &Value, path: &str, warnings: &mut Vec<String>) {
-    let (Some(properties), Some(fields)) = (schema["properties"].as_object(), config.as_object()) else { return };
-    if schema.get("additionalProperties").is_some_and(|more| more != &json!(false)) {
+    let (Some(properties), Some(fields)) = (schema["properties"].as_object(), config.as_object()) else {
+        return;
+    };
+    if schema
+        .get("additionalProperties")
+        .is_some_and(|more| more != &json!(false))
+    {
         return;
     }
     for (name, value) in fields {

@@ -193,7 +193,10 @@ impl Variable {
             }
             Self::UpstreamUri => {
                 return cx.upstream.scheme.is_some()
-                    && present(cx.upstream.target.as_deref().unwrap_or_else(|| request.target()), out);
+                    && present(
+                        cx.upstream.target.as_deref().unwrap_or_else(|| request.target()),
+                        out,
+                    );
             }
             Self::TimeLocal => clock::with(|now| out.extend_from_slice(now.local().as_bytes())),
             Self::TimeIso8601 => clock::with(|now| out.extend_from_slice(now.iso8601().as_bytes())),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::{StatusCode, Uri};
 use lockgate_http::client::{SendFailure, Timeouts, send};
-use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
 use lockgate_http::name::Name;
+use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
 use lockgate_http::{BodyErrorKind, ClientError, Fault, Outgoing, Request, Response, path, tls};
 use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
 use lockgate_telemetry::clock;
@@ -45,7 +45,9 @@ impl Endpoint {
         };
         let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("it has a user name; credentials belong into \"authorization\""));
+            return Err(wrong(
+                "it has a user name; credentials belong into \"authorization\"",
+            ));
         }
         let name = authority.host();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
@@ -54,18 +56,27 @@ impl Endpoint {
             false => None,
             true => Some(PeerTls {
                 config: tls::client_config(settings.verifies),
-                name: ServerName::try_from(bare.to_owned()).map_err(|_| wrong("its host cannot be a TLS name"))?,
+                name: ServerName::try_from(bare.to_owned())
+                    .map_err(|_| wrong("its host cannot be a TLS name"))?,
             }),
         };
         let is_default = port == if is_tls { 443 } else { 80 };
-        let host = if is_default { name.to_owned() } else { format!("{name}:{port}") };
+        let host = if is_default {
+            name.to_owned()
+        } else {
+            format!("{name}:{port}")
+        };
         let timeout = settings.timeout;
         Ok(Self {
             peer: Arc::new(Peer::new(bare, port, tls, settings.keep_alive, &cx.resolver)),
             host: host.into(),
             path: uri.path().into(),
             query: uri.query().filter(|query| !query.is_empty()).map(Into::into),
-            timeouts: Timeouts { connect: timeout, send: timeout, read: timeout },
+            timeouts: Timeouts {
+                connect: timeout,
+                send: timeout,
+                read: timeout,
+            },
             timeout_status: settings.timeout_status,
             max_body: settings.max_body,
         })
@@ -82,7 +93,10 @@ impl Endpoint {
             })?),
         };
         let mut target = path::join(&self.path, tail.as_deref());
-        let queries = [self.query.as_deref(), request.query().filter(|query| !query.is_empty())];
+        let queries = [
+            self.query.as_deref(),
+            request.query().filter(|query| !query.is_empty()),
+        ];
         for (separator, query) in ['?', '&'].into_iter().zip(queries.into_iter().flatten()) {
             target.push(separator);
             target.push_str(query);
@@ -110,7 +124,8 @@ impl Endpoint {
             for (name, value) in fields {
                 outgoing.set(*name, value);
             }
-            let begun = clock::now();
+            // Read when the request came in, and again after each plugin.
+            let begun = clock::recent();
             let answer = send(&self.peer, request, body, &outgoing, &self.timeouts).await;
             (answer, clock::now().duration_since(begun))
         };
@@ -132,9 +147,15 @@ impl Endpoint {
     }
 
     fn too_large(&self) -> Error {
-        let message = format!("request body is larger than {} bytes (max_req_body_size)", self.max_body);
+        let message = format!(
+            "request body is larger than {} bytes (max_req_body_size)",
+            self.max_body
+        );
         // APISIX answers 400 here, not 413.
-        Error { status: StatusCode::BAD_REQUEST, message }
+        Error {
+            status: StatusCode::BAD_REQUEST,
+            message,
+        }
     }
 
     /// What the client is told. APISIX answers 503 whatever it was; its users' alarms know that status.
@@ -146,16 +167,33 @@ impl Endpoint {
                 _ if error.fault == Fault::Client => (StatusCode::BAD_REQUEST, "request body broke off"),
                 _ => (StatusCode::SERVICE_UNAVAILABLE, "request body could not be made"),
             },
-            ClientError::ConnectTimeout { .. } => (self.timeout_status, "function could not be connected to in time"),
-            ClientError::Timeout { .. } => (self.timeout_status, "function did not answer in time"),
-            ClientError::Resolve { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function's host does not resolve"),
-            ClientError::Connect { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function refused the connection"),
-            ClientError::Tls { .. } => (StatusCode::SERVICE_UNAVAILABLE, "TLS handshake with the function failed"),
-            ClientError::Closed { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "function closed the connection before its response")
+            ClientError::ConnectTimeout { .. } => {
+                (self.timeout_status, "function could not be connected to in time")
             }
-            ClientError::Malformed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function sent a malformed response"),
+            ClientError::Timeout { .. } => (self.timeout_status, "function did not answer in time"),
+            ClientError::Resolve { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "function's host does not resolve",
+            ),
+            ClientError::Connect { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "function refused the connection")
+            }
+            ClientError::Tls { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TLS handshake with the function failed",
+            ),
+            ClientError::Closed { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "function closed the connection before its response",
+            ),
+            ClientError::Malformed { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "function sent a malformed response",
+            ),
         };
-        Error { status, message: message.to_owned() }
+        Error {
+            status,
+            message: message.to_owned(),
+        }
     }
 }

@@ -52,8 +52,8 @@ impl Keyring {
             path: path.clone(),
             reason,
         };
-        let fresh = secret_file::random_hex::<KEY_LENGTH>().map_err(|error| refuse(error.to_string()))?;
-        let text = secret_file::load_or_create(&path, || fresh).map_err(|error| refuse(error.to_string()))?;
+        let text = secret_file::load_or_create(&path, secret_file::random_hex::<KEY_LENGTH>)
+            .map_err(|error| refuse(error.to_string()))?;
         let key = from_hex(&text).ok_or_else(|| refuse("it has to be 32 hexadecimal digits".to_owned()))?;
         Ok(Self::new(&[key]))
     }

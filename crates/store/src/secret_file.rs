@@ -10,7 +10,7 @@ const LONGEST: u64 = 4096;
 
 /// Reads the secret in a file, without the white space around it. Where there is no such file, it makes one
 /// with mode 0600 out of what `make` gives. Processes that do so at the same moment all get the same secret.
-pub fn load_or_create(path: &Path, make: impl FnOnce() -> String) -> io::Result<String> {
+pub fn load_or_create(path: &Path, make: impl FnOnce() -> io::Result<String>) -> io::Result<String> {
     match load(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         found => return found,
@@ -18,9 +18,10 @@ pub fn load_or_create(path: &Path, make: impl FnOnce() -> String) -> io::Result<
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
+    let secret = make()?;
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     remove_if_there(&draft)?;
-    let placed = write(&draft, &make()).and_then(|()| place(&draft, path));
+    let placed = write(&draft, &secret).and_then(|()| place(&draft, path));
     remove_if_there(&draft)?;
     placed?;
     load(path)
@@ -29,7 +30,8 @@ pub fn load_or_create(path: &Path, make: impl FnOnce() -> String) -> io::Result<
 /// A random secret of so many bytes, as twice as many lower-case hexadecimal digits.
 pub fn random_hex<const BYTES: usize>() -> io::Result<String> {
     let mut bytes = [0; BYTES];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    // Straight from the system: the library's generator takes 30 ms to seed itself, which a start would wait for.
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
@@ -90,8 +92,11 @@ mod tests {
     fn a_secret_is_made_once_and_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/admin.key");
-        assert_eq!(load_or_create(&path, || "first".to_owned()).unwrap(), "first");
-        assert_eq!(load_or_create(&path, || "second".to_owned()).unwrap(), "first");
+        assert_eq!(load_or_create(&path, || Ok("first".to_owned())).unwrap(), "first");
+        assert_eq!(
+            load_or_create(&path, || Ok("second".to_owned())).unwrap(),
+            "first"
+        );
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(
             path.parent().unwrap().read_dir().unwrap().count(),
@@ -106,7 +111,7 @@ mod tests {
         let path = folder.path().join("admin.key");
         std::fs::write(&path, "\n").unwrap();
         assert_eq!(
-            load_or_create(&path, || "new".to_owned())
+            load_or_create(&path, || Ok("new".to_owned()))
                 .unwrap_err()
                 .to_string(),
             "the file is empty"

@@ -55,20 +55,32 @@ pub(crate) struct Authorization {
 pub(crate) struct Iam {
     /// The access key id.
     #[schemars(extend("x-encrypt" = true))]
-    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    #[expect(
+        dead_code,
+        reason = "requests are signed from the issue on that brings the signer"
+    )]
     pub(crate) accesskey: String,
     /// The secret access key; `secret_key` is understood too.
     #[serde(alias = "secret_key")]
     #[schemars(extend("x-encrypt" = true, "x-alias" = "secret_key"))]
-    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    #[expect(
+        dead_code,
+        reason = "requests are signed from the issue on that brings the signer"
+    )]
     pub(crate) secretkey: String,
     /// The region of the endpoint.
     #[serde(default = "aws_region")]
-    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    #[expect(
+        dead_code,
+        reason = "requests are signed from the issue on that brings the signer"
+    )]
     pub(crate) aws_region: String,
     /// The service of the endpoint: `execute-api` for API Gateway, `lambda` for function URLs.
     #[serde(default = "service")]
-    #[expect(dead_code, reason = "requests are signed from the issue on that brings the signer")]
+    #[expect(
+        dead_code,
+        reason = "requests are signed from the issue on that brings the signer"
+    )]
     pub(crate) service: String,
 }
 

@@ -31,20 +31,32 @@ impl Plugin for AwsLambda {
         let settings = Settings {
             uri: &config.function_uri,
             timeout: Duration::from_millis(config.timeout),
-            timeout_status: StatusCode::from_u16(config.timeout_status)
-                .map_err(|error| BuildError(format!("property \"timeout_status\" validation failed: {error}")))?,
+            timeout_status: StatusCode::from_u16(config.timeout_status).map_err(|error| {
+                BuildError(format!("property \"timeout_status\" validation failed: {error}"))
+            })?,
             verifies: config.ssl_verify,
             keep_alive: KeepAlive {
-                connections: if config.keepalive { config.keepalive_pool } else { 0 },
+                connections: if config.keepalive {
+                    config.keepalive_pool
+                } else {
+                    0
+                },
                 timeout: Duration::from_millis(config.keepalive_timeout),
                 requests: 0,
             },
             max_body: config.max_req_body_size,
         };
-        let (api_key, iam) = config.authorization.map_or((None, None), |auth| (auth.apikey, auth.iam));
-        if api_key.as_ref().is_some_and(|key| key.bytes().any(|byte| byte < b' ' || byte == 127)) {
+        let (api_key, iam) = config
+            .authorization
+            .map_or((None, None), |auth| (auth.apikey, auth.iam));
+        if api_key
+            .as_ref()
+            .is_some_and(|key| key.bytes().any(|byte| byte < b' ' || byte == 127))
+        {
             let why = "expected a text without control characters";
-            return Err(BuildError(format!("property \"authorization\" validation failed: property \"apikey\" validation failed: {why}")));
+            return Err(BuildError(format!(
+                "property \"authorization\" validation failed: property \"apikey\" validation failed: {why}"
+            )));
         }
         Ok(Self {
             endpoint: Endpoint::build(&settings, cx)?,
@@ -54,9 +66,14 @@ impl Plugin for AwsLambda {
     }
 
     fn warnings(config: &Config) -> Vec<String> {
-        let signs = config.authorization.as_ref().is_some_and(|auth| auth.iam.is_some());
+        let signs = config
+            .authorization
+            .as_ref()
+            .is_some_and(|auth| auth.iam.is_some());
         match signs {
-            true => vec!["authorization.iam: this version cannot sign requests, the route answers 503".to_owned()],
+            true => {
+                vec!["authorization.iam: this version cannot sign requests, the route answers 503".to_owned()]
+            }
             false => Vec::new(),
         }
     }
@@ -65,11 +82,20 @@ impl Plugin for AwsLambda {
         if self.signs {
             // Nothing that should have been signed may leave unsigned.
             let message = "authorization.iam is configured, and this version cannot sign requests".to_owned();
-            return Err(Error { status: StatusCode::SERVICE_UNAVAILABLE, message });
+            return Err(Error {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                message,
+            });
         }
         // The client's own key wins, as in APISIX.
-        let key = self.api_key.as_deref().filter(|_| !request.headers.contains(name::X_API_KEY));
+        let key = self
+            .api_key
+            .as_deref()
+            .filter(|_| !request.headers.contains(name::X_API_KEY));
         let fields = key.map(|key| (name::X_API_KEY, key));
-        self.endpoint.call(request, cx, fields.as_slice()).await.map(Flow::Respond)
+        self.endpoint
+            .call(request, cx, fields.as_slice())
+            .await
+            .map(Flow::Respond)
     }
 }

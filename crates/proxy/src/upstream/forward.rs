@@ -16,7 +16,8 @@ pub(crate) async fn forward(
     request: &mut Request,
     cx: &mut RequestContext,
 ) -> Result<Response, ProxyError> {
-    let begun = clock::now();
+    // Read when the request came in, and again after each plugin.
+    let begun = clock::recent();
     let mut asked: Vec<usize> = Vec::new();
     let mut body = std::mem::take(&mut request.body);
     loop {

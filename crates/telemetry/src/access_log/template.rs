@@ -139,7 +139,9 @@ impl Escape {
         // Without an early end the loop is a few vector instructions.
         let is_clean = match self {
             Self::Default => !value.iter().fold(false, |found, byte| found | needs_hex(*byte)),
-            Self::Json => !value.iter().fold(false, |found, byte| found | !byte.is_ascii() | needs_json(*byte)),
+            Self::Json => !value
+                .iter()
+                .fold(false, |found, byte| found | !byte.is_ascii() | needs_json(*byte)),
             Self::None => true,
         };
         if is_clean {
@@ -154,8 +156,19 @@ impl Escape {
     }
 }
 
+/// Bytes that nginx writes as `\xXX`.
+static HEX: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize || byte >= 0x7f;
+        byte += 1;
+    }
+    table
+};
+
 fn needs_hex(byte: u8) -> bool {
-    matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x7f..)
+    HEX[usize::from(byte)]
 }
 
 fn needs_json(byte: u8) -> bool {
