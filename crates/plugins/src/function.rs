@@ -7,7 +7,7 @@ use http::{StatusCode, Uri};
 use lockgate_http::client::{SendFailure, Timeouts, send};
 use lockgate_http::name::Name;
 use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
-use lockgate_http::{BodyErrorKind, ClientError, Fault, Outgoing, Request, Response, path, tls};
+use lockgate_http::{Body, BodyErrorKind, ClientError, CollectError, Fault, Outgoing, Request, Response, path, tls};
 use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
 use lockgate_telemetry::clock;
 use rustls_pki_types::ServerName;
@@ -20,6 +20,16 @@ pub(crate) struct Settings<'a> {
     pub(crate) verifies: bool,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) max_body: u64,
+}
+
+/// Signs requests, after everything else is as it will be sent.
+pub(crate) trait Sign {
+    /// Whether this request is signed at all.
+    fn is_needed(&self, request: &Request) -> bool;
+    /// The target as it must be sent, so that signer and verifier read it alike.
+    fn wire(&self, target: &str) -> String;
+    /// Puts the signature's headers in.
+    fn sign(&self, request: &mut Request, host: &str, target: &str, body: &[u8]) -> Result<(), Error>;
 }
 
 /// A function's endpoint, compiled.
@@ -110,13 +120,21 @@ impl Endpoint {
         request: &mut Request,
         cx: &mut RequestContext,
         fields: &[(Name<'_>, &[u8])],
+        sign: Option<&dyn Sign>,
     ) -> Result<Response, Error> {
         if request.body.length().is_some_and(|length| length > self.max_body) {
             return Err(self.too_large());
         }
         request.body.limit(self.max_body);
-        let target = self.target(request, cx)?;
-        let body = std::mem::take(&mut request.body);
+        let mut target = self.target(request, cx)?;
+        let mut body = std::mem::take(&mut request.body);
+        if let Some(sign) = sign.filter(|sign| sign.is_needed(request)) {
+            // The signature is over the whole body, so there has to be all of it.
+            let bytes = body.collect(self.max_body).await.map_err(|error| self.uncollected(&error))?;
+            target = sign.wire(&target);
+            sign.sign(request, &self.host, &target, &bytes)?;
+            body = if body.is_empty() { Body::empty() } else { Body::full(bytes) };
+        }
         let (answer, duration) = {
             let mut outgoing = Outgoing::forwarding(request, &cx.connection);
             outgoing.target = Some(&target);
@@ -144,6 +162,22 @@ impl Endpoint {
                 Err(self.explain(&failure))
             }
         }
+    }
+
+    fn uncollected(&self, error: &CollectError) -> Error {
+        let message = match error {
+            CollectError::TooLarge(_) => return self.too_large(),
+            CollectError::Broken(error) if matches!(error.kind, BodyErrorKind::TooLarge) => {
+                return self.too_large();
+            }
+            CollectError::Broken(_) => "request body broke off".to_owned(),
+        };
+        Error { status: StatusCode::BAD_REQUEST, message }
+    }
+
+    /// The value of `Host`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     fn too_large(&self) -> Error {

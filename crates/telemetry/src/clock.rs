@@ -64,6 +64,11 @@ impl Texts {
         http_date: String::new(),
     };
 
+    /// Whole seconds since 1970.
+    pub fn unix_seconds(&self) -> u64 {
+        self.now.as_secs()
+    }
+
     /// Seconds since 1970, with their fraction.
     pub fn seconds(&self) -> f64 {
         self.now.as_secs_f64()

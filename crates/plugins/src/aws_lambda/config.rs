@@ -46,8 +46,25 @@ pub(crate) struct Authorization {
     /// The key that API Gateway asks for, sent as `x-api-key` unless the client sends its own.
     #[schemars(extend("x-encrypt" = true))]
     pub(crate) apikey: Option<String>,
-    /// AWS Signature Version 4.
+    /// AWS Signature Version 4. It may stand beside `apikey`.
     pub(crate) iam: Option<Iam>,
+    /// What becomes of the `Authorization` of a client, where requests are signed.
+    #[serde(default)]
+    pub(crate) client_authorization: ClientAuthorization,
+}
+
+/// What becomes of the `Authorization` of a client, where requests are signed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum ClientAuthorization {
+    /// The function gets it as `X-Original-Authorization`.
+    #[default]
+    Move,
+    /// It is dropped.
+    Drop,
+    /// It is passed on, and the request is not signed, as in APISIX.
+    Passthrough,
 }
 
 /// AWS Signature Version 4.
@@ -55,33 +72,19 @@ pub(crate) struct Authorization {
 pub(crate) struct Iam {
     /// The access key id.
     #[schemars(extend("x-encrypt" = true))]
-    #[expect(
-        dead_code,
-        reason = "requests are signed from the issue on that brings the signer"
-    )]
     pub(crate) accesskey: String,
     /// The secret access key; `secret_key` is understood too.
     #[serde(alias = "secret_key")]
     #[schemars(extend("x-encrypt" = true, "x-alias" = "secret_key"))]
-    #[expect(
-        dead_code,
-        reason = "requests are signed from the issue on that brings the signer"
-    )]
     pub(crate) secretkey: String,
-    /// The region of the endpoint.
-    #[serde(default = "aws_region")]
-    #[expect(
-        dead_code,
-        reason = "requests are signed from the issue on that brings the signer"
-    )]
-    pub(crate) aws_region: String,
-    /// The service of the endpoint: `execute-api` for API Gateway, `lambda` for function URLs.
-    #[serde(default = "service")]
-    #[expect(
-        dead_code,
-        reason = "requests are signed from the issue on that brings the signer"
-    )]
-    pub(crate) service: String,
+    /// The session token of temporary credentials.
+    #[schemars(extend("x-encrypt" = true))]
+    pub(crate) session_token: Option<String>,
+    /// The region of the endpoint. By default what the host of `function_uri` says, or `us-east-1`.
+    pub(crate) aws_region: Option<String>,
+    /// The service of the endpoint: `execute-api` for API Gateway, `lambda` for function URLs. By default what
+    /// the host of `function_uri` says, or `execute-api`.
+    pub(crate) service: Option<String>,
 }
 
 fn timeout() -> u64 {
@@ -106,12 +109,4 @@ fn keepalive_timeout() -> u64 {
 
 fn max_req_body_size() -> u64 {
     64 * 1024 * 1024
-}
-
-fn aws_region() -> String {
-    "us-east-1".to_owned()
-}
-
-fn service() -> String {
-    "execute-api".to_owned()
 }

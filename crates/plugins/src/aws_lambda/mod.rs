@@ -1,6 +1,7 @@
 //! `aws-lambda`: answers a route with what an AWS Lambda function behind an HTTP endpoint returned.
 
 mod config;
+mod iam;
 #[cfg(test)]
 mod tests;
 
@@ -11,14 +12,15 @@ use lockgate_http::peer::KeepAlive;
 use lockgate_http::{Request, name};
 use lockgate_plugin::{BuildContext, BuildError, Error, Flow, Phase, Plugin, RequestContext};
 
-use crate::function::{Endpoint, Settings};
+use crate::function::{Endpoint, Settings, Sign};
 use config::Config;
+use iam::Iam;
 
 /// A function, and what authorizes a call of it.
 pub(crate) struct AwsLambda {
     endpoint: Endpoint,
     api_key: Option<Box<[u8]>>,
-    signs: bool,
+    iam: Option<Iam>,
 }
 
 impl Plugin for AwsLambda {
@@ -46,56 +48,44 @@ impl Plugin for AwsLambda {
             },
             max_body: config.max_req_body_size,
         };
-        let (api_key, iam) = config
-            .authorization
-            .map_or((None, None), |auth| (auth.apikey, auth.iam));
-        if api_key
-            .as_ref()
-            .is_some_and(|key| key.bytes().any(|byte| byte < b' ' || byte == 127))
-        {
-            let why = "expected a text without control characters";
-            return Err(BuildError(format!(
-                "property \"authorization\" validation failed: property \"apikey\" validation failed: {why}"
-            )));
+        let endpoint = Endpoint::build(&settings, cx)?;
+        let Some(authorization) = config.authorization else {
+            return Ok(Self { endpoint, api_key: None, iam: None });
+        };
+        let is_control = |byte: u8| byte < b' ' || byte == 127;
+        if authorization.apikey.as_ref().is_some_and(|key| key.bytes().any(is_control)) {
+            return Err(BuildError(
+                "property \"authorization\" validation failed: property \"apikey\" validation failed: expected a \
+                 text without control characters"
+                    .to_owned(),
+            ));
         }
+        let iam = authorization.iam.as_ref();
+        let iam = iam.map(|iam| Iam::build(iam, authorization.client_authorization, endpoint.host()));
         Ok(Self {
-            endpoint: Endpoint::build(&settings, cx)?,
-            api_key: api_key.map(|key| key.into_bytes().into()),
-            signs: iam.is_some(),
+            endpoint,
+            api_key: authorization.apikey.map(|key| key.into_bytes().into()),
+            iam: iam.transpose()?,
         })
     }
 
     fn warnings(config: &Config) -> Vec<String> {
-        let signs = config
-            .authorization
-            .as_ref()
-            .is_some_and(|auth| auth.iam.is_some());
-        match signs {
-            true => {
-                vec!["authorization.iam: this version cannot sign requests, the route answers 503".to_owned()]
-            }
-            false => Vec::new(),
+        let iam = config.authorization.as_ref().and_then(|authorization| authorization.iam.as_ref());
+        let uri: Option<http::Uri> = config.function_uri.parse().ok();
+        match (iam, uri.as_ref().and_then(http::Uri::host)) {
+            (Some(iam), Some(host)) => Iam::warnings(iam, host),
+            _ => Vec::new(),
         }
     }
 
     async fn access(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
-        if self.signs {
-            // Nothing that should have been signed may leave unsigned.
-            let message = "authorization.iam is configured, and this version cannot sign requests".to_owned();
-            return Err(Error {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                message,
-            });
-        }
         // The client's own key wins, as in APISIX.
         let key = self
             .api_key
             .as_deref()
             .filter(|_| !request.headers.contains(name::X_API_KEY));
         let fields = key.map(|key| (name::X_API_KEY, key));
-        self.endpoint
-            .call(request, cx, fields.as_slice())
-            .await
-            .map(Flow::Respond)
+        let sign = self.iam.as_ref().map(|iam| iam as &dyn Sign);
+        self.endpoint.call(request, cx, fields.as_slice(), sign).await.map(Flow::Respond)
     }
 }
