@@ -2,7 +2,7 @@
 
 use http::Method;
 use lockgate_http::client::{SendFailure, Timeouts, send};
-use lockgate_http::{Body, ClientError, Outgoing, Request, Response};
+use lockgate_http::{Body, ClientError, Fault, Outgoing, Request, Response};
 use lockgate_plugin::RequestContext;
 use lockgate_telemetry::clock;
 
@@ -29,7 +29,9 @@ pub(crate) async fn forward(
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
-        tracing::warn!(route = cx.route_id(), node = node.peer.label(), error = %failure.error, "node failed");
+        if failure.error.fault() == Fault::Upstream {
+            tracing::warn!(route = cx.route_id(), node = node.peer.label(), error = %failure.error, "node failed");
+        }
         asked.push(index);
         let in_time = upstream.retry_timeout.is_none_or(|limit| begun.elapsed() < limit);
         let again = (asked.len() <= upstream.retries && in_time)
@@ -53,7 +55,10 @@ fn body_for_retry(
     let is_closed = matches!(error, ClientError::Closed { untouched: true, .. });
     match unused {
         Some(body) if error.is_safe_to_retry() => Some(body),
-        None if is_closed && is_bodiless && method.is_idempotent() => Some(Body::empty()),
+        // A kept connection had closed under it, and then none could be opened.
+        None if error.is_safe_to_retry() || is_closed => {
+            (is_bodiless && method.is_idempotent()).then(Body::empty)
+        }
         _ => None,
     }
 }
