@@ -21,6 +21,9 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
         .uri
         .path_and_query()
         .map_or("/", http::uri::PathAndQuery::as_str);
+    if target == "*" && parts.method != http::Method::OPTIONS {
+        return Err(refuse("request target is malformed"));
+    }
     let mut request =
         Request::new(parts.method, target).map_err(|_| refuse("request target is malformed"))?;
     request.version = Version::Http2;

@@ -5,6 +5,7 @@ mod server;
 
 use std::cell::RefCell;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
@@ -14,6 +15,7 @@ use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::h1::server::{Connection, read_more};
 use crate::headers::Headers;
 use crate::server::ServerSettings;
+use crate::timer::Timer;
 
 /// How a client that knows the server speaks HTTP/2 begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -43,36 +45,58 @@ pub(crate) struct IncomingBody {
     trailers: Option<Headers>,
     length: Option<u64>,
     budget: u64,
+    timeout: Duration,
+    /// Runs while there is nothing to read.
+    silence: Option<Timer>,
 }
 
 impl IncomingBody {
-    pub(crate) fn new(stream: h2::RecvStream, length: Option<u64>, budget: u64) -> Self {
+    pub(crate) fn new(stream: h2::RecvStream, length: Option<u64>, settings: &ServerSettings) -> Self {
         Self {
             stream,
             data: Bytes::new(),
             trailers: None,
             length,
-            budget,
+            budget: settings.max_body,
+            timeout: settings.body_timeout,
+            silence: None,
         }
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
         while self.data.is_empty() {
-            match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(data)) => self.data = data,
-                Some(Err(error)) => return Poll::Ready(Err(broken(error))),
-                None => {
-                    if let Some(fields) = ready!(self.stream.poll_trailers(cx)).map_err(broken)? {
-                        self.trailers = Some(convert::trailers(&fields));
-                    }
-                    return Poll::Ready(Ok(false));
-                }
+            match self.stream.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => self.data = data,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                Poll::Ready(None) => return self.poll_end(cx),
+                Poll::Pending => return self.poll_silence(cx),
             }
+            self.silence = None;
         }
         if self.data.len() as u64 > self.budget {
             return Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::TooLarge)));
         }
         Poll::Ready(Ok(true))
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        let Poll::Ready(fields) = self.stream.poll_trailers(cx) else {
+            return self.poll_silence(cx);
+        };
+        if let Some(fields) = fields.map_err(broken)? {
+            self.trailers = Some(convert::trailers(&fields));
+        }
+        Poll::Ready(Ok(false))
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        let silence = self.silence.get_or_insert_with(|| {
+            let timer = Timer::new();
+            timer.arm(self.timeout);
+            timer
+        });
+        ready!(silence.poll(cx));
+        Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::Timeout)))
     }
 
     pub(crate) fn limit(&mut self, limit: u64) {

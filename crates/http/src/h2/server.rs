@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
@@ -30,6 +31,9 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams a client may reset before they were answered, until the connection is closed (CVE-2023-44487).
 const MAX_RESETS: usize = 64;
+
+/// How long a client may take to close its side of a connection that has no requests any more.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Serves an HTTP/2 connection to its end; `buffer` holds what was read of it already.
 pub(crate) async fn serve<S: Service>(
@@ -58,7 +62,6 @@ pub(crate) async fn serve<S: Service>(
     loop {
         let accepted = std::future::poll_fn(|cx| match connection.poll_accept(cx) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending if is_closing => Poll::Pending,
             Poll::Pending => idle.poll(cx).map(|()| None),
         });
         match accepted.await {
@@ -71,12 +74,18 @@ pub(crate) async fn serve<S: Service>(
                     _active: Active::new(&active),
                 };
                 tokio::task::spawn_local(exchange.run(request, respond));
-                idle.arm_idle(idle_timeout);
+                if !is_closing {
+                    idle.arm_idle(idle_timeout);
+                }
             }
             Some(_) => return,
+            // It was told to go and has nothing to wait for: a client that does not answer is not waited for.
+            None if is_closing && active.get() == 0 => return,
+            None if is_closing => idle.arm(CLOSING),
             None if active.get() == 0 || timer::is_draining() => {
                 connection.graceful_shutdown();
                 is_closing = true;
+                idle.arm(CLOSING);
             }
             None => idle.arm_idle(idle_timeout),
         }
@@ -121,7 +130,7 @@ impl<S: Service> Exchange<S> {
             Err(refusal) => return self.refuse(respond, refusal).await,
         };
         if !stream.is_end_stream() {
-            request.body = Body::h2(IncomingBody::new(stream, length, self.settings.max_body));
+            request.body = Body::h2(IncomingBody::new(stream, length, &self.settings));
         }
         let mut answer = std::pin::pin!(self.service.call(&self.info, request));
         let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
@@ -182,7 +191,10 @@ impl<S: Service> Exchange<S> {
         let stall = Timer::new();
         loop {
             let has_data = std::future::poll_fn(|cx| match body.poll_ready(cx) {
-                Poll::Ready(ready) => Poll::Ready(ready.map_err(|_| Reason::INTERNAL_ERROR)),
+                Poll::Ready(ready) => Poll::Ready(ready.map_err(|error| {
+                    error.report();
+                    Reason::INTERNAL_ERROR
+                })),
                 Poll::Pending => stream.poll_reset(cx).map(|_| Err(Reason::CANCEL)),
             })
             .await?;
@@ -219,11 +231,14 @@ fn poll_capacity(
     if stream.capacity() > 0 {
         return Poll::Ready(Ok(stream.capacity()));
     }
-    match stream.poll_capacity(cx) {
-        Poll::Ready(Some(Ok(count))) if count > 0 => Poll::Ready(Ok(count)),
-        Poll::Ready(Some(Ok(_))) => Poll::Pending,
-        Poll::Ready(_) => Poll::Ready(Err(Reason::CANCEL)),
-        Poll::Pending => stall.poll(cx).map(|()| Err(Reason::CANCEL)),
+    loop {
+        match stream.poll_capacity(cx) {
+            // A change of window that leaves nothing to send; only what is pending is woken.
+            Poll::Ready(Some(Ok(0))) => {}
+            Poll::Ready(Some(Ok(count))) => return Poll::Ready(Ok(count)),
+            Poll::Ready(_) => return Poll::Ready(Err(Reason::CANCEL)),
+            Poll::Pending => return stall.poll(cx).map(|()| Err(Reason::CANCEL)),
+        }
     }
 }
 
