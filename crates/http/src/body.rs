@@ -99,6 +99,14 @@ impl Body {
         }
     }
 
+    /// Sends on what is left of the request that this is the answer to, without reading on. An upload that fails
+    /// says so when the answer is read.
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Inner::Response(body) = &mut self.0 {
+            body.poll_upload(cx);
+        }
+    }
+
     /// The data in reach; empty before `poll_ready` has said `true`.
     pub fn data(&self) -> &[u8] {
         match &self.0 {

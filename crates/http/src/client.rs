@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -14,7 +13,7 @@ use crate::buffer::WriteBuffer;
 use crate::error::ClientError;
 use crate::h1::client::{Exchange, Failure, Link};
 use crate::h1::send::Sender;
-use crate::h1::write;
+use crate::h1::write::{self, BodyFraming};
 use crate::message::{Request, Response};
 use crate::outgoing::Outgoing;
 use crate::peer::{Address, Peer};
@@ -66,8 +65,10 @@ pub struct Answer {
 
 /// Sends `request`, with `body` and what `outgoing` lays over it, to `peer`.
 ///
-/// A kept connection that closed before a byte of the answer is replaced by a fresh one, once, when the
-/// request is still whole in hand: the peer had closed it while the request was on its way (RFC 9112 §9.3.1).
+/// A kept connection that turns out to be closed before a byte of the answer is replaced by a fresh one, once,
+/// when the request is still in hand: the peer had closed it while the request was on its way (RFC 9112
+/// §9.3.1). A request that is not idempotent is sent again only where that showed within half a second: a peer
+/// that closed later may have executed it.
 pub async fn send(
     peer: &Arc<Peer>,
     request: &Request,
@@ -76,38 +77,29 @@ pub async fn send(
     timeouts: &Timeouts,
 ) -> Result<Answer, SendFailure> {
     let framing = write::request_framing(&request.method, &body);
-    let mut out = WriteBuffer::new();
-    let keep_alive = peer.keep_alive.connections > 0;
-    write::request(out.bytes(), request, outgoing, framing, keep_alive);
     let copy = body.duplicate();
-    let mut sender = Sender::new(out, body, framing);
-    let is_head = request.method == Method::HEAD;
+    let call = Call {
+        peer,
+        request,
+        outgoing,
+        timeouts,
+        framing,
+    };
+    let mut sender = call.sender(body);
     if let Some(link) = pool::take(peer) {
-        let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
-        let remote = exchange.remote();
-        match exchange.response().await {
-            Ok(response) => return Ok(Answer { response, remote }),
-            Err(Failure {
-                replay: Some(replay), ..
-            }) => {
-                sender = replay;
-                sender.rewind();
-            }
-            Err(Failure {
-                error: ClientError::Closed { untouched: true, .. },
-                ..
-            }) if copy.is_some() => {
-                let mut out = WriteBuffer::new();
-                write::request(out.bytes(), request, outgoing, framing, keep_alive);
-                sender = Sender::new(out, copy.unwrap_or_default(), framing);
-            }
-            Err(Failure { error, .. }) => {
-                return Err(SendFailure {
-                    error,
-                    remote: Some(remote),
-                    body: None,
-                });
-            }
+        let remote = link.remote;
+        match call.exchange(link, sender).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => match call.once_more(failure, copy) {
+                Ok(again) => sender = again,
+                Err(error) => {
+                    return Err(SendFailure {
+                        error,
+                        remote: Some(remote),
+                        body: None,
+                    });
+                }
+            },
         }
     }
     let link = match connect(peer, timeouts.connect).await {
@@ -121,15 +113,52 @@ pub async fn send(
             });
         }
     };
-    let exchange = Box::new(Exchange::new(link, sender, is_head, timeouts));
-    let remote = exchange.remote();
-    match exchange.response().await {
-        Ok(response) => Ok(Answer { response, remote }),
-        Err(Failure { error, .. }) => Err(SendFailure {
-            error,
-            remote: Some(remote),
-            body: None,
-        }),
+    let remote = link.remote;
+    let answer = call.exchange(link, sender).await;
+    answer.map_err(|Failure { error, .. }| SendFailure {
+        error,
+        remote: Some(remote),
+        body: None,
+    })
+}
+
+/// A request, and how it is to go out.
+struct Call<'a, 'o> {
+    peer: &'a Peer,
+    request: &'a Request,
+    outgoing: &'a Outgoing<'o>,
+    timeouts: &'a Timeouts,
+    framing: BodyFraming,
+}
+
+impl Call<'_, '_> {
+    fn sender(&self, body: Body) -> Sender {
+        let mut out = WriteBuffer::new();
+        let keep_alive = self.peer.keep_alive.connections > 0;
+        write::request(out.bytes(), self.request, self.outgoing, self.framing, keep_alive);
+        Sender::new(out, body, self.framing)
+    }
+
+    async fn exchange(&self, link: Box<Link>, sender: Sender) -> Result<Answer, Failure> {
+        let remote = link.remote;
+        let exchange = Box::new(Exchange::new(link, sender, &self.request.method, self.timeouts));
+        let response = exchange.response().await?;
+        Ok(Answer { response, remote })
+    }
+
+    /// The same request for another connection; the error where there is none, or must be none.
+    fn once_more(&self, failure: Failure, copy: Option<Body>) -> Result<Sender, ClientError> {
+        if !failure.may_repeat {
+            return Err(failure.error);
+        }
+        match (failure.whole, copy) {
+            (Some(mut sender), _) => {
+                sender.rewind();
+                Ok(sender)
+            }
+            (None, Some(body)) => Ok(self.sender(body)),
+            (None, None) => Err(failure.error),
+        }
     }
 }
 

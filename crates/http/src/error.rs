@@ -38,6 +38,9 @@ pub enum BodyErrorKind {
     /// It is longer than allowed.
     #[error("longer than allowed")]
     TooLarge,
+    /// It is not as long as it said.
+    #[error("not as long as it said")]
+    Length,
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -48,6 +51,13 @@ impl BodyError {
         Self {
             fault,
             kind: kind.into(),
+        }
+    }
+
+    /// Says in the log that an answer broke off, where that is not the client's own doing.
+    pub(crate) fn report(&self) {
+        if self.fault != Fault::Client {
+            tracing::warn!(error = %self, "answer broke off");
         }
     }
 }

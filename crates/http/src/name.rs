@@ -142,7 +142,9 @@ pub(crate) fn id_of(text: &str) -> Id {
     let Some(row) = BY_LENGTH.get(text.len()) else {
         return Id::Other;
     };
-    let Some(last) = text.last().map(|byte| byte | 0x20) else { return Id::Other };
+    let Some(last) = text.last().map(|byte| byte | 0x20) else {
+        return Id::Other;
+    };
     for (lower, id) in row.iter().map_while(Option::as_ref) {
         // The last letter tells most names of one length apart.
         if lower[text.len() - 1] != last {

@@ -95,7 +95,8 @@ impl Timer {
         WHEEL.with(|wheel| {
             self.entry.is_idle.set(is_idle);
             self.entry.has_fired.set(is_idle && wheel.is_draining.get());
-            let deadline = wheel.tick(now + after) + 1;
+            // A time that no clock will show never comes.
+            let deadline = now.checked_add(after).map_or(NEVER, |at| wheel.tick(at) + 1);
             self.entry.deadline.set(deadline);
             if self.entry.queued.get() > deadline {
                 wheel.queue(&self.entry, deadline);

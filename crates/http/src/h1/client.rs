@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::Method;
+use lockgate_telemetry::clock;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use super::parse;
 use super::reader::BodyReader;
-use super::send::{SendError, Sender, Wire};
+use super::send::{Patience, SendError, Sender, Wire};
 use crate::body::Body;
 use crate::buffer::ReadBuffer;
 use crate::client::Timeouts;
@@ -28,15 +30,15 @@ use crate::timer::Timer;
 const MAX_HEAD: usize = 128 * 1024;
 /// How many interim responses a request may get.
 const MAX_INTERIM: usize = 16;
+/// A round trip to a far peer.
+const ROUND_TRIP: Duration = Duration::from_millis(500);
 
 /// A connection to a peer.
 pub(crate) struct Link {
     stream: Stream,
     buffer: ReadBuffer,
     read_timer: Timer,
-    write_timer: Timer,
-    is_write_armed: bool,
-    send_timeout: Duration,
+    patience: Patience,
     pub(crate) peer: Arc<Peer>,
     pub(crate) remote: SocketAddr,
     pub(crate) idle_since: Instant,
@@ -49,9 +51,7 @@ impl Link {
             stream,
             buffer: ReadBuffer::default(),
             read_timer: Timer::new(),
-            write_timer: Timer::new(),
-            is_write_armed: false,
-            send_timeout: Duration::from_secs(60),
+            patience: Patience::new(Timeouts::default().send),
             peer,
             remote,
             idle_since: Instant::now(),
@@ -72,19 +72,12 @@ impl Wire for Link {
             [one] => stream.poll_write(cx, one),
             several => stream.poll_write_vectored(cx, several),
         };
-        if written.is_pending() {
-            if !std::mem::replace(&mut self.is_write_armed, true) {
-                self.write_timer.arm(self.send_timeout);
-            }
-            ready!(self.write_timer.poll(cx));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        self.is_write_armed = false;
-        written
+        self.patience.bound(written, cx)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.patience.bound(flushed, cx)
     }
 }
 
@@ -95,6 +88,9 @@ pub(crate) struct Exchange {
     reader: BodyReader,
     keep_alive: bool,
     is_head: bool,
+    is_idempotent: bool,
+    /// When the request was about to be sent.
+    begun: Instant,
     is_read_armed: bool,
     read_timeout: Duration,
     interims: usize,
@@ -105,36 +101,37 @@ enum Upload {
     Under(Sender),
     /// All of it is out. Kept until the response begins, in case the connection turns out to be stale.
     Sent(Sender),
-    /// The peer takes no more of it; a response may still come.
-    Broken,
+    /// The peer takes no more of it; a response may still come. Kept where all of it is still in hand.
+    Broken(Option<Sender>),
     /// It is all out, and a response has begun.
     Over,
 }
 
-/// An exchange that failed, and the request when it can be sent again.
+/// An exchange that failed.
 pub(crate) struct Failure {
     pub(crate) error: ClientError,
-    pub(crate) replay: Option<Sender>,
+    /// Whether the request may be sent again, on a fresh connection.
+    pub(crate) may_repeat: bool,
+    /// The request, where all of it is still in hand.
+    pub(crate) whole: Option<Sender>,
 }
 
 impl Exchange {
-    pub(crate) fn new(mut link: Box<Link>, sender: Sender, is_head: bool, timeouts: &Timeouts) -> Self {
+    pub(crate) fn new(mut link: Box<Link>, sender: Sender, method: &Method, timeouts: &Timeouts) -> Self {
         link.requests = link.requests.saturating_add(1);
-        link.send_timeout = timeouts.send;
+        link.patience.set(timeouts.send);
         Self {
             link,
             upload: Upload::Under(sender),
             reader: BodyReader::default(),
             keep_alive: false,
-            is_head,
+            is_head: *method == Method::HEAD,
+            is_idempotent: method.is_idempotent(),
+            begun: clock::recent(),
             is_read_armed: false,
             read_timeout: timeouts.read,
             interims: 0,
         }
-    }
-
-    pub(crate) fn remote(&self) -> SocketAddr {
-        self.link.remote
     }
 
     /// Sends the request and reads the head of its response.
@@ -146,16 +143,29 @@ impl Exchange {
                 Ok(response)
             }
             Err(error) => {
-                let replay = match (&error, self.upload) {
-                    (
-                        ClientError::Closed { untouched: true, .. },
-                        Upload::Under(sender) | Upload::Sent(sender),
-                    ) => Some(sender).filter(Sender::is_replayable),
-                    _ => None,
+                let may_repeat = self.may_repeat(&error);
+                let sender = match self.upload {
+                    Upload::Under(sender) | Upload::Sent(sender) | Upload::Broken(Some(sender)) => {
+                        Some(sender)
+                    }
+                    Upload::Broken(None) | Upload::Over => None,
                 };
-                Err(Failure { error, replay })
+                let whole = sender.filter(Sender::is_replayable);
+                Err(Failure {
+                    error,
+                    may_repeat,
+                    whole,
+                })
             }
         }
+    }
+
+    /// Whether the peer had closed the connection while the request was on its way to it (RFC 9112 §9.3.1). That
+    /// shows within a round trip; one that closes later had taken the request, and only an idempotent one may
+    /// be sent twice (RFC 9110 §9.2.2).
+    fn may_repeat(&self, error: &ClientError) -> bool {
+        matches!(error, ClientError::Closed { untouched: true, .. })
+            && (self.is_idempotent || clock::now().duration_since(self.begun) < ROUND_TRIP)
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, ClientError>> {
@@ -194,9 +204,11 @@ impl Exchange {
             };
             let Some(head) = parse::response(self.link.buffer.data(), self.is_head).map_err(malformed)?
             else {
-                return match self.link.buffer.len() >= MAX_HEAD {
-                    true => Err(malformed("head is too large")),
-                    false => Ok(None),
+                let is_too_large = self.link.buffer.len() >= MAX_HEAD;
+                return if is_too_large {
+                    Err(malformed("head is too large"))
+                } else {
+                    Ok(None)
                 };
             };
             if head.response.status == 101 {
@@ -232,21 +244,25 @@ impl Exchange {
                 }
             }
             Poll::Ready(Err(SendError::Body(error))) => return Err(error),
-            Poll::Ready(Err(SendError::Io)) if sender.is_replayable() => {
-                // Kept: the read that follows will say whether anything of a response came.
-                if let Upload::Under(sender) = std::mem::replace(&mut self.upload, Upload::Over) {
-                    self.upload = Upload::Sent(sender);
+            Poll::Ready(Err(SendError::Io)) => {
+                // The read that follows will say whether anything of a response came.
+                if let Upload::Under(sender) = std::mem::replace(&mut self.upload, Upload::Broken(None)) {
+                    self.upload = Upload::Broken(Some(sender).filter(Sender::is_replayable));
                 }
-                self.keep_alive = false;
             }
-            Poll::Ready(Err(SendError::Io)) => self.upload = Upload::Broken,
         }
         Ok(())
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.is_read_armed, true) {
-            self.link.read_timer.arm(self.read_timeout);
+            match &self.upload {
+                // It went out in one write, right after the time was read.
+                Upload::Sent(sender) if sender.is_replayable() => {
+                    self.link.read_timer.arm_now(self.read_timeout)
+                }
+                _ => self.link.read_timer.arm(self.read_timeout),
+            }
         }
         self.link.read_timer.poll(cx)
     }
@@ -309,6 +325,12 @@ impl ResponseBody {
         Poll::Ready(Ok(has_data))
     }
 
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Some(exchange) = &mut self.exchange {
+            let _ = exchange.poll_upload(cx);
+        }
+    }
+
     pub(crate) fn data(&self) -> &[u8] {
         self.exchange.as_ref().map_or(&[], |exchange| {
             &exchange.link.buffer.data()[..exchange.reader.available()]
@@ -340,6 +362,10 @@ impl Exchange {
             }
             let link = &mut *self.link;
             let Poll::Ready(read) = self.reader.poll_read(&mut link.buffer, &mut link.stream, cx) else {
+                // A peer may read all of a request before it says more.
+                if matches!(self.upload, Upload::Under(_)) {
+                    return Poll::Pending;
+                }
                 ready!(self.poll_silence(cx));
                 return Poll::Ready(Err(BodyErrorKind::Timeout));
             };

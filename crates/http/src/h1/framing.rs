@@ -39,15 +39,26 @@ pub(crate) struct Chunked {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Size { value: u64, has_digit: bool },
-    Extension { value: u64 },
-    SizeLf { value: u64 },
-    Data { left: u64 },
+    Size {
+        value: u64,
+        has_digit: bool,
+    },
+    Extension {
+        value: u64,
+    },
+    SizeLf {
+        value: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
     Trailer,
     TrailerLf,
     End,
+    /// It broke the grammar: nothing that follows can be trusted to be anything.
+    Broken,
 }
 
 impl Framing {
@@ -131,7 +142,10 @@ impl Chunked {
             if self.state == State::End {
                 return Ok(Step { skip: at, data: 0 });
             }
-            self.state = self.next(byte)?;
+            // A byte is never looked at again once it was refused: from another state it might be accepted.
+            let next = self.next(byte);
+            self.state = *next.as_ref().unwrap_or(&State::Broken);
+            next?;
         }
         Ok(Step {
             skip: input.len(),
@@ -172,6 +186,10 @@ impl Chunked {
                     .ok_or("chunk size is not hexadecimal")?;
                 if value >> 56 != 0 {
                     return Err("chunk size is too large");
+                }
+                if value == 0 {
+                    // Leading zeros would be a body that never begins.
+                    self.count_overhead()?;
                 }
                 State::Size {
                     value: value << 4 | u64::from(digit),

@@ -14,6 +14,8 @@ use crate::name::{self, Id, id_of};
 
 /// The most header fields a message may have.
 pub(crate) const MAX_HEADERS: usize = 100;
+/// The most fields that `Connection` may name.
+const MAX_NOMINATED: usize = 32;
 /// The longest request target, in bytes.
 const MAX_TARGET: usize = 16 * 1024;
 
@@ -202,14 +204,28 @@ fn check_host(headers: &Headers, version: Version, hosts: usize) -> Result<(), R
     }
 }
 
+/// Digits and letters, and of the rest what RFC 3986 §3.2.2 allows in a host, a port, and around an address.
+static IN_HOST: [bool; 256] = table(b"-._~:[]%!$&'()*+;=");
+
+/// A table of digits, letters and these.
+const fn table(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
 /// Whether these bytes may be a host with a port; empty is allowed (RFC 9110 §7.2).
 pub(crate) fn is_host(host: &[u8]) -> bool {
-    // Digits and letters, and of the rest what RFC 3986 §3.2.2 allows in a host, a port, and around an address.
-    let may_stand = |byte: &u8| {
-        matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'-'..=b'.' | b'0'..=b';' | b'_' | b'[' | b']')
-            || matches!(byte, b'~' | b'%' | b'!' | b'$' | b'&'..=b'+' | b'=')
-    };
-    host.iter().all(may_stand) && has_port_of_digits(host)
+    host.iter().all(|byte| IN_HOST[usize::from(*byte)]) && has_port_of_digits(host)
 }
 
 /// Whether what follows the host's colon is a number, or nothing; colons inside brackets are an address's own.
@@ -292,6 +308,9 @@ impl Connection {
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
                 self.has_keep_alive = true;
             } else if !option.is_empty() {
+                if self.nominated.len() >= MAX_NOMINATED {
+                    return Err("Connection names too many fields");
+                }
                 let option = std::str::from_utf8(option).map_err(|_| "Connection is malformed")?;
                 self.nominated.push(option.into());
             }
@@ -405,7 +424,10 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
         None => Framing::UntilClose,
     };
     response.declared_length = if has_none { connection.length } else { None };
-    let keep_alive = connection.keep_alive(version) && !matches!(framing, Framing::UntilClose);
+    // A 204 that announces a body may be followed by it.
+    let is_clean = status != 204 || (!connection.is_chunked && connection.length.unwrap_or(0) == 0);
+    let is_open = matches!(framing, Framing::UntilClose);
+    let keep_alive = connection.keep_alive(version) && is_clean && !is_open;
     Ok(Some(ResponseHead {
         response,
         framing,

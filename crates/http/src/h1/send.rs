@@ -2,16 +2,56 @@
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::write::{BodyFraming, chunk_head, last_chunk};
 use crate::body::Body;
 use crate::buffer::WriteBuffer;
-use crate::error::BodyError;
+use crate::error::{BodyError, BodyErrorKind, Fault};
+use crate::timer::Timer;
 
 /// What is written to. It bounds its own waits.
 pub(crate) trait Wire {
     fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Bounds each wait for the other side to take bytes.
+pub(crate) struct Patience {
+    timer: Timer,
+    is_armed: bool,
+    within: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new(within: Duration) -> Self {
+        Self {
+            timer: Timer::new(),
+            is_armed: false,
+            within,
+        }
+    }
+
+    pub(crate) fn set(&mut self, within: Duration) {
+        self.within = within;
+    }
+
+    /// Passes on what came of a write; one that has waited for too long has failed.
+    pub(crate) fn bound<T>(
+        &mut self,
+        result: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_pending() {
+            if !std::mem::replace(&mut self.is_armed, true) {
+                self.timer.arm(self.within);
+            }
+            ready!(self.timer.poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.is_armed = false;
+        result
+    }
 }
 
 /// Why a message could not be sent.
@@ -21,6 +61,15 @@ pub(crate) enum SendError {
     Body(BodyError),
     /// It could not be written.
     Io,
+}
+
+impl SendError {
+    /// Says in the log that an answer broke off, where that is not the client's own doing.
+    pub(crate) fn report(self) {
+        if let Self::Body(error) = self {
+            error.report();
+        }
+    }
 }
 
 impl From<io::Error> for SendError {
@@ -38,7 +87,8 @@ const GATHERED: usize = 32 * 1024;
 pub(crate) struct Sender {
     out: WriteBuffer,
     body: Body,
-    is_chunked: bool,
+    /// As its head says; of a length, what is still to be taken of the body.
+    framing: BodyFraming,
     /// Bytes at the front of the body's data that follow `out`, uncopied.
     direct: usize,
     has_ended: bool,
@@ -56,7 +106,7 @@ impl Sender {
         Self {
             out,
             body,
-            is_chunked: framing == BodyFraming::Chunked,
+            framing,
             direct: 0,
             has_ended,
             has_written: false,
@@ -113,7 +163,12 @@ impl Sender {
             ];
             let parts = if self.direct == 0 { &parts[..1] } else { &parts[..] };
             self.has_written = true;
-            match ready!(wire.poll_write(cx, parts))? {
+            let Poll::Ready(written) = wire.poll_write(cx, parts) else {
+                // A client may send all of its request before it reads an answer: the one must not wait for the other.
+                self.body.poll_upload(cx);
+                return Poll::Pending;
+            };
+            match written? {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 count => self.advance(count),
             }
@@ -124,11 +179,27 @@ impl Sender {
         while !self.has_ended && self.direct == 0 && self.out.len() < GATHERED && self.failure.is_none() {
             match self.body.poll_ready(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(true)) => self.take(),
-                Poll::Ready(Ok(false)) => self.end(),
+                Poll::Ready(Ok(true)) if self.fits() => self.take(),
+                Poll::Ready(Ok(false)) if !matches!(self.framing, BodyFraming::Length(1..)) => self.end(),
+                Poll::Ready(Ok(_)) => {
+                    self.failure = Some(BodyError::new(Fault::Gateway, BodyErrorKind::Length));
+                }
                 Poll::Ready(Err(error)) => self.failure = Some(error),
             }
         }
+    }
+
+    /// Whether the data in reach is no more than was promised. An empty piece would end a chunked body.
+    fn fits(&mut self) -> bool {
+        let len = self.body.data().len();
+        match &mut self.framing {
+            BodyFraming::Length(left) => match left.checked_sub(len as u64) {
+                Some(rest) => *left = rest,
+                None => return false,
+            },
+            BodyFraming::None | BodyFraming::Chunked | BodyFraming::UntilClose => {}
+        }
+        len > 0
     }
 
     fn take(&mut self) {
@@ -136,7 +207,8 @@ impl Sender {
         let len = data.len();
         self.body_bytes += len as u64;
         let out = self.out.bytes();
-        if self.is_chunked {
+        let is_chunked = self.framing == BodyFraming::Chunked;
+        if is_chunked {
             chunk_head(out, len);
         }
         if len > COPIED {
@@ -144,7 +216,7 @@ impl Sender {
             return;
         }
         out.extend_from_slice(data);
-        if self.is_chunked {
+        if is_chunked {
             out.extend_from_slice(b"\r\n");
         }
         self.body.consume(len);
@@ -153,7 +225,7 @@ impl Sender {
     fn end(&mut self) {
         self.has_ended = true;
         self.is_whole_in_out = !self.has_written;
-        if self.is_chunked {
+        if self.framing == BodyFraming::Chunked {
             let trailers = self.body.trailers();
             last_chunk(self.out.bytes(), trailers.as_ref());
         }
@@ -168,7 +240,7 @@ impl Sender {
         if of_data > 0 {
             self.body.consume(of_data);
             self.direct -= of_data;
-            if self.direct == 0 && self.is_chunked {
+            if self.direct == 0 && self.framing == BodyFraming::Chunked {
                 self.out.bytes().extend_from_slice(b"\r\n");
             }
         }

@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 
 use super::parse::{self, Refusal, RequestHead};
 use super::reader::BodyReader;
-use super::send::{Sender, Wire};
+use super::send::{Patience, SendError, Sender, Wire};
 use super::write::{self, BodyFraming, Signature};
 use crate::ConnectionInfo;
 use crate::body::Body;
@@ -24,13 +24,18 @@ use crate::server::{Finish, ServerSettings, Service};
 use crate::stream::Stream;
 use crate::timer::{self, Timer};
 
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How much of an unread request body is read for the sake of the connection, after the answer is out.
 const DRAINED: u64 = 256 * 1024;
+/// How many bytes of an unfinished line are waited for before it is looked at again.
+const LOOKED_AT: usize = 4 * 1024;
 /// How much of later requests is read while one is answered.
 const PIPELINED: usize = 8 * 1024;
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
-/// How long that, and a closing client, may take.
+/// How much is read of a client that goes on sending after its last answer.
+const LINGERED: u64 = 64 * 1024 * 1024;
+/// How long each of these may take.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A client's connection; shared with the body of the request that is under way.
@@ -39,13 +44,13 @@ pub(crate) struct Connection {
     buffer: ReadBuffer,
     reader: BodyReader,
     read_timer: Timer,
-    write_timer: Timer,
-    is_write_armed: bool,
-    send_timeout: Duration,
+    patience: Patience,
     /// What is left to be written of `100 Continue`, before the body is read.
     interim: &'static [u8],
     /// Whether a request's body has the read buffer.
     is_lent: bool,
+    /// Whether a body broke: nobody can tell any more where the next request begins.
+    is_lost: bool,
 }
 
 type Shared = Rc<RefCell<Connection>>;
@@ -57,11 +62,10 @@ impl Connection {
             buffer: ReadBuffer::default(),
             reader: BodyReader::default(),
             read_timer: Timer::new(),
-            write_timer: Timer::new(),
-            is_write_armed: false,
-            send_timeout: LINGER,
+            patience: Patience::new(LINGER),
             interim: b"",
             is_lent: false,
+            is_lost: false,
         }
     }
 
@@ -86,6 +90,37 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Whether what is left of the request's body is worth reading, for the sake of the next request.
+    fn may_go_on(&self) -> bool {
+        !self.is_lost && self.reader.length().is_none_or(|left| left <= DRAINED)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let written = match parts {
+            [one] => stream.poll_write(cx, one),
+            several => stream.poll_write_vectored(cx, several),
+        };
+        self.patience.bound(written, cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.patience.bound(flushed, cx)
+    }
+
+    /// Writes what is due of `100 Continue`.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let count = ready!(self.poll_write(cx, &[IoSlice::new(self.interim)]))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.interim = &self.interim[count..];
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Reads once; `false` when there is nothing more to come, or nothing came in time.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         match self.buffer.poll_fill_more(&mut self.stream, cx) {
@@ -97,25 +132,11 @@ impl Connection {
 
 impl Wire for &RefCell<Connection> {
     fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let mut this = self.borrow_mut();
-        let stream = Pin::new(&mut this.stream);
-        let written = match parts {
-            [one] => stream.poll_write(cx, one),
-            several => stream.poll_write_vectored(cx, several),
-        };
-        if written.is_pending() {
-            if !std::mem::replace(&mut this.is_write_armed, true) {
-                this.write_timer.arm(this.send_timeout);
-            }
-            ready!(this.write_timer.poll(cx));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        this.is_write_armed = false;
-        written
+        self.borrow_mut().poll_write(cx, parts)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.borrow_mut().stream).poll_flush(cx)
+        self.borrow_mut().poll_flush(cx)
     }
 }
 
@@ -150,7 +171,7 @@ pub(crate) async fn serve<S: Service>(
     service: Rc<S>,
     settings: Rc<ServerSettings>,
 ) {
-    shared.borrow_mut().send_timeout = settings.send_timeout;
+    shared.borrow_mut().patience.set(settings.send_timeout);
     loop {
         // The exchange is boxed so that an idle connection is a small future.
         let exchange = Exchange {
@@ -213,17 +234,25 @@ impl<S: Service> Exchange<'_, S> {
 
     /// The next head; `None` when the client went away or took too long.
     async fn read_head(&self) -> Result<Option<RequestHead>, Refusal> {
-        let mut is_armed = false;
+        let (mut is_armed, mut parsed) = (false, 0);
+        let max = self.settings.max_head;
+        let too_large = Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "request head is too large",
+        );
         std::future::poll_fn(|cx| {
             let mut this = self.shared.borrow_mut();
             loop {
-                if let Some(head) = parse::request(this.buffer.data())? {
-                    this.buffer.consume(head.len);
-                    return Poll::Ready(Ok(Some(head)));
+                if may_be_whole(this.buffer.data(), parsed) {
+                    if let Some(head) = parse::request(this.buffer.data())? {
+                        this.buffer.consume(head.len);
+                        let is_fit = head.len <= max;
+                        return Poll::Ready(if is_fit { Ok(Some(head)) } else { Err(too_large) });
+                    }
+                    parsed = this.buffer.len();
                 }
-                if this.buffer.len() >= self.settings.max_head || this.buffer.is_full() {
-                    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                    return Poll::Ready(Err(Refusal::new(status, "request head is too large")));
+                if this.buffer.len() >= max || this.buffer.is_full() {
+                    return Poll::Ready(Err(too_large));
                 }
                 if !std::mem::replace(&mut is_armed, true) {
                     this.read_timer.arm(self.settings.head_timeout);
@@ -268,11 +297,7 @@ impl<S: Service> Exchange<'_, S> {
         if !framing.is_done() {
             let mut this = self.shared.borrow_mut();
             this.reader = BodyReader::new(framing);
-            this.interim = if expects_continue {
-                b"HTTP/1.1 100 Continue\r\n\r\n"
-            } else {
-                b""
-            };
+            this.interim = if expects_continue { CONTINUE } else { b"" };
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
         let (method, version) = (request.method.clone(), request.version);
@@ -286,7 +311,7 @@ impl<S: Service> Exchange<'_, S> {
             return false;
         };
         let mut finish = Finish::new(self.service, log, response.status);
-        let keep_alive = keep_alive && !timer::is_draining();
+        let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow().may_go_on();
         let is_kept = self
             .respond(response, &method, version, keep_alive, &mut finish)
             .await;
@@ -295,7 +320,9 @@ impl<S: Service> Exchange<'_, S> {
         if !is_complete {
             return false;
         }
-        let goes_on = is_kept && self.drain_body().await;
+        // A body that somebody still holds would read what belongs to the next request.
+        let is_free = !self.shared.borrow().is_lent;
+        let goes_on = is_kept && is_free && self.drain_body().await;
         if !goes_on {
             self.linger().await;
         }
@@ -314,10 +341,12 @@ impl<S: Service> Exchange<'_, S> {
         let body = std::mem::take(&mut response.body);
         let (framing, has_body) = response_framing(&response, &body, method, version);
         // A client that still waits for "100 Continue" may not send its body at all any more, or may.
-        let is_unasked = !self.shared.borrow().interim.is_empty();
-        let keep_alive = keep_alive && framing != BodyFraming::UntilClose && !is_unasked;
-        self.shared.borrow_mut().interim = b"";
+        let interim = std::mem::take(&mut self.shared.borrow_mut().interim);
+        let keep_alive = keep_alive && framing != BodyFraming::UntilClose && interim.is_empty();
         let mut out = WriteBuffer::new();
+        if interim.len() < CONTINUE.len() {
+            out.bytes().extend_from_slice(interim);
+        }
         let connection = match version {
             Version::Http10 if keep_alive => Some("keep-alive"),
             _ if keep_alive => None,
@@ -334,7 +363,7 @@ impl<S: Service> Exchange<'_, S> {
         let mut sender = Sender::new(out, body, framing);
         let mut wire = &**self.shared;
         let sent = std::future::poll_fn(|cx| match sender.poll_send(&mut wire, cx) {
-            Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(SendError::report).is_ok()),
             Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| false),
         });
         let is_sent = sent.await;
@@ -348,8 +377,8 @@ impl<S: Service> Exchange<'_, S> {
     async fn drain_body(&self) -> bool {
         let left = {
             let this = self.shared.borrow();
-            if this.reader.is_done() {
-                return true;
+            if this.is_lost || this.reader.is_done() {
+                return !this.is_lost;
             }
             this.read_timer.arm(LINGER);
             this.reader.length()
@@ -383,13 +412,18 @@ impl<S: Service> Exchange<'_, S> {
     /// Closes so that the client sees the answer: a socket closed over unread bytes is reset, and a reset takes
     /// what was sent away again (RFC 9112 §9.6).
     async fn linger(&self) {
-        let shut =
-            std::future::poll_fn(|cx| Pin::new(&mut self.shared.borrow_mut().stream).poll_shutdown(cx));
-        if shut.await.is_err() {
+        self.shared.borrow().read_timer.arm(LINGER);
+        let shut = std::future::poll_fn(|cx| {
+            let this = &mut *self.shared.borrow_mut();
+            match Pin::new(&mut this.stream).poll_shutdown(cx) {
+                Poll::Ready(result) => Poll::Ready(result.is_ok()),
+                Poll::Pending => this.read_timer.poll(cx).map(|()| false),
+            }
+        });
+        if !shut.await {
             return;
         }
-        self.shared.borrow().read_timer.arm(LINGER);
-        let mut budget = 4 * DRAINED;
+        let mut budget = LINGERED;
         std::future::poll_fn(|cx| {
             let mut this = self.shared.borrow_mut();
             while budget > 0 {
@@ -404,6 +438,12 @@ impl<S: Service> Exchange<'_, S> {
         })
         .await;
     }
+}
+
+/// Whether a head may have become whole, or too long a line, since `parsed` bytes of it were looked at: one that
+/// comes byte by byte is not to be read from its start with each of them.
+fn may_be_whole(data: &[u8], parsed: usize) -> bool {
+    parsed == 0 || data.len() - parsed > LOOKED_AT || memchr::memchr(b'\n', &data[parsed..]).is_some()
 }
 
 /// How an answer's body is framed, and whether it goes out at all (RFC 9110 §6.4.1).
@@ -455,8 +495,11 @@ impl RequestBody {
     }
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        self.poll_data(cx)
-            .map_err(|kind| BodyError::new(Fault::Client, kind))
+        let polled = ready!(self.poll_data(cx));
+        if polled.is_err() {
+            self.shared.borrow_mut().is_lost = true;
+        }
+        Poll::Ready(polled.map_err(|kind| BodyError::new(Fault::Client, kind)))
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyErrorKind>> {
@@ -468,10 +511,7 @@ impl RequestBody {
                 return Poll::Ready(Ok(has_data));
             }
             let this = &mut *self.shared.borrow_mut();
-            while !this.interim.is_empty() {
-                let count = ready!(Pin::new(&mut this.stream).poll_write(cx, this.interim))?;
-                this.interim = &this.interim[count..];
-            }
+            ready!(this.poll_interim(cx))?;
             let Poll::Ready(read) = self.reader.poll_read(&mut self.buffer, &mut this.stream, cx) else {
                 if !std::mem::replace(&mut self.is_armed, true) {
                     this.read_timer.arm(self.timeout);

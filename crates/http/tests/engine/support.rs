@@ -1,0 +1,237 @@
+//! A proxy of one upstream on loopback, and the sockets at both of its ends.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use lockgate_http::client::{Timeouts, send};
+use lockgate_http::peer::{KeepAlive, Peer};
+use lockgate_http::resolver::Resolver;
+use lockgate_http::server::{Outcome, ServerSettings, Service, serve};
+use lockgate_http::{Body, ConnectionInfo, Outgoing, Request, Response, Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Runs a test on a worker's runtime; what hangs fails.
+pub(crate) fn on_a_worker<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(8), test)
+            .await
+            .expect("it hangs")
+    })
+}
+
+/// What a proxy is made of.
+pub(crate) struct Set {
+    pub(crate) server: ServerSettings,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) keep_alive: KeepAlive,
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Self {
+            server: ServerSettings::default(),
+            timeouts: Timeouts::default(),
+            keep_alive: KeepAlive::default(),
+        }
+    }
+}
+
+impl Set {
+    /// Every wait is short, so that a test sees its end.
+    pub(crate) fn impatient() -> Self {
+        let short = Duration::from_millis(150);
+        let mut set = Self::default();
+        (set.server.body_timeout, set.server.send_timeout) = (short, short);
+        (set.server.idle_timeout, set.server.head_timeout) = (short, short);
+        set.timeouts = Timeouts {
+            connect: short,
+            send: short,
+            read: short,
+        };
+        set
+    }
+
+    pub(crate) async fn start(self) -> Proxy {
+        let upstream = listener().await;
+        let peer = peer(upstream.local_addr().unwrap(), self.keep_alive);
+        let service = Rc::new(Forward {
+            peer,
+            timeouts: self.timeouts,
+            outcomes: RefCell::default(),
+        });
+        Proxy {
+            upstream,
+            service,
+            settings: Rc::new(self.server),
+        }
+    }
+}
+
+/// A proxy, and the socket of its only upstream.
+pub(crate) struct Proxy {
+    pub(crate) upstream: TcpListener,
+    pub(crate) service: Rc<Forward>,
+    settings: Rc<ServerSettings>,
+}
+
+impl Proxy {
+    pub(crate) async fn start() -> Self {
+        Set::default().start().await
+    }
+
+    /// A client's connection to it.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        connect_to(self.service.clone(), self.settings.clone()).await
+    }
+
+    /// The next connection it opens to its upstream.
+    pub(crate) async fn accept(&self) -> TcpStream {
+        self.upstream.accept().await.unwrap().0
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<Outcome> {
+        self.service.outcomes.borrow().clone()
+    }
+}
+
+/// A client's connection to a service of its own.
+pub(crate) async fn connect_to<S: Service>(service: Rc<S>, settings: Rc<ServerSettings>) -> TcpStream {
+    let listener = listener().await;
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    client.set_nodelay(true).unwrap();
+    let (server, from) = listener.accept().await.unwrap();
+    server.set_nodelay(true).unwrap();
+    let info = Rc::new(ConnectionInfo::new(from, listener.local_addr().unwrap(), false));
+    tokio::task::spawn_local(serve(Stream::Tcp(server), info, service, settings, true));
+    client
+}
+
+pub(crate) async fn listener() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).await.unwrap()
+}
+
+pub(crate) fn peer(address: SocketAddr, keep_alive: KeepAlive) -> Arc<Peer> {
+    let resolver = Resolver::new(tokio::runtime::Handle::current(), []);
+    Arc::new(Peer::new(
+        &address.ip().to_string(),
+        address.port(),
+        None,
+        keep_alive,
+        &resolver,
+    ))
+}
+
+/// Passes every request on.
+pub(crate) struct Forward {
+    pub(crate) peer: Arc<Peer>,
+    timeouts: Timeouts,
+    outcomes: RefCell<Vec<Outcome>>,
+}
+
+impl Service for Forward {
+    type Log = ();
+
+    async fn call(&self, _: &Rc<ConnectionInfo>, mut request: Request) -> (Response, ()) {
+        let body = std::mem::take(&mut request.body);
+        let answer = send(&self.peer, &request, body, &Outgoing::default(), &self.timeouts).await;
+        let response = match answer {
+            Ok(answer) => answer.response,
+            Err(failure) => text(StatusCode::BAD_GATEWAY, &format!("{:?}", failure.error)),
+        };
+        (response, ())
+    }
+
+    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, ()) {
+        (text(status, reason), ())
+    }
+
+    fn done(&self, (): (), outcome: Outcome) {
+        lockgate_telemetry::clock::now();
+        self.outcomes.borrow_mut().push(outcome);
+    }
+}
+
+fn text(status: StatusCode, text: &str) -> Response {
+    Response::text(status, "text/plain", text.to_owned())
+}
+
+/// Answers every request with its own body.
+pub(crate) struct Mirror;
+
+impl Service for Mirror {
+    type Log = ();
+
+    async fn call(&self, _: &Rc<ConnectionInfo>, request: Request) -> (Response, ()) {
+        let mut response = Response::new(StatusCode::OK);
+        response.body = request.body;
+        (response, ())
+    }
+
+    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, ()) {
+        (text(status, reason), ())
+    }
+
+    fn done(&self, (): (), _: Outcome) {}
+}
+
+/// Answers every request with what a function makes of it.
+pub(crate) struct Answer<F>(pub(crate) F);
+
+impl<F: Fn(Request) -> Body + 'static> Service for Answer<F> {
+    type Log = ();
+
+    async fn call(&self, _: &Rc<ConnectionInfo>, request: Request) -> (Response, ()) {
+        let mut response = Response::new(StatusCode::OK);
+        response.body = (self.0)(request);
+        (response, ())
+    }
+
+    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, ()) {
+        (text(status, reason), ())
+    }
+
+    fn done(&self, (): (), _: Outcome) {}
+}
+
+/// Reads up to and with `end`.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(end.as_bytes()) {
+        match stream.read_u8().await {
+            Ok(byte) => read.push(byte),
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&read)),
+        }
+    }
+    String::from_utf8(read).unwrap()
+}
+
+/// Reads a head.
+pub(crate) async fn head(stream: &mut TcpStream) -> String {
+    read_until(stream, "\r\n\r\n").await
+}
+
+/// Reads to the end; a reset is an end too.
+pub(crate) async fn rest(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    let _ = stream.read_to_end(&mut read).await;
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+pub(crate) async fn write(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
+    stream.write_all(bytes.as_ref()).await.unwrap();
+}
+
+/// Sends a request without a body and reads the answer, whose body ends with `end`.
+pub(crate) async fn get(client: &mut TcpStream, end: &str) -> String {
+    write(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    read_until(client, end).await
+}
