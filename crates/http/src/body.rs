@@ -180,10 +180,10 @@ impl Body {
     /// Reads all of it, if it is not longer than `limit` bytes.
     pub async fn collect(&mut self, limit: u64) -> Result<Bytes, CollectError> {
         if let Inner::Full(bytes) = &mut self.0 {
-            return match bytes.len() as u64 > limit {
-                true => Err(CollectError::TooLarge(limit)),
-                false => Ok(std::mem::take(bytes)),
-            };
+            if bytes.len() as u64 > limit {
+                return Err(CollectError::TooLarge(limit));
+            }
+            return Ok(std::mem::take(bytes));
         }
         if self.length().is_some_and(|length| length > limit) {
             return Err(CollectError::TooLarge(limit));

@@ -124,16 +124,6 @@ impl ReadBuffer {
     pub(crate) fn is_full(&self) -> bool {
         self.len() == LARGE
     }
-
-    #[cfg(test)]
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.into(),
-            start: 0,
-            end: bytes.len(),
-            wants_large: false,
-        }
-    }
 }
 
 impl Drop for ReadBuffer {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_telemetry::clock;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -34,7 +35,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     /// 60 s each, as APISIX has it.
     fn default() -> Self {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         Self {
             connect: minute,
             send: minute,
@@ -166,9 +167,10 @@ async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Link>, Client
     let timed_out = || ClientError::ConnectTimeout {
         peer: peer.label().to_owned(),
     };
-    timeout(within, connect_any(peer))
-        .await
-        .map_err(|_| timed_out())?
+    let connected = timeout(within, connect_any(peer)).await;
+    // What follows must not reckon from before the wait.
+    clock::now();
+    connected.map_err(|_| timed_out())?
 }
 
 async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {

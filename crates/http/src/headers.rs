@@ -45,12 +45,15 @@ pub struct Headers {
     texts: String,
 }
 
+/// What a list lies in: arena, fields, texts.
+type Memory = (Vec<u8>, Vec<Field>, String);
+
 /// How many arenas a thread keeps, and how large they may be to be kept.
 const POOLED: usize = 256;
 const POOLED_BYTES: usize = 16 * 1024;
 
 thread_local! {
-    static POOL: RefCell<Vec<(Vec<u8>, Vec<Field>, String)>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Headers {

@@ -159,13 +159,13 @@ pub struct InvalidTarget;
 /// RFC 9112 §3.2: origin form or asterisk, nothing that could end the request line early.
 pub(crate) fn check_target(target: &str) -> Result<(), InvalidTarget> {
     let is_form = target.starts_with('/') || target == "*";
-    match is_form
-        && !target
-            .bytes()
-            .any(|byte| byte <= b' ' || byte == 127 || byte == b'#')
-    {
-        true => Ok(()),
-        false => Err(InvalidTarget),
+    let is_clean = !target
+        .bytes()
+        .any(|byte| byte <= b' ' || byte == 127 || byte == b'#');
+    if is_form && is_clean {
+        Ok(())
+    } else {
+        Err(InvalidTarget)
     }
 }
 

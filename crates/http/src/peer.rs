@@ -25,7 +25,7 @@ impl Default for KeepAlive {
     fn default() -> Self {
         Self {
             connections: 320,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             requests: 0,
         }
     }

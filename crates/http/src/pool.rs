@@ -16,9 +16,12 @@ const SURPLUS: Duration = Duration::from_secs(1);
 const MAX_SURPLUS: usize = 1024;
 const SWEEP: Duration = Duration::from_millis(500);
 
+/// A link stays in its box from exchange to exchange.
+type Links = Vec<Box<Link>>;
+
 #[derive(Default)]
 struct Pool {
-    idle: RefCell<HashMap<u64, Vec<Box<Link>>, BuildHasherDefault<ById>>>,
+    idle: RefCell<HashMap<u64, Links, BuildHasherDefault<ById>>>,
     is_swept: Cell<bool>,
 }
 
@@ -87,7 +90,8 @@ pub(crate) fn give(mut link: Box<Link>) {
         }
         drop(idle);
         if !pool.is_swept.replace(true) {
-            tokio::task::spawn_local(sweep());
+            // Every connection is to be looked at, however many there are.
+            tokio::task::spawn_local(tokio::task::unconstrained(sweep()));
         }
     });
 }
@@ -112,7 +116,7 @@ async fn sweep() {
 }
 
 /// The oldest stand first.
-fn keep_good(links: &mut Vec<Box<Link>>) {
+fn keep_good(links: &mut Links) {
     links.retain_mut(|link| link.idle_since.elapsed() < link.peer.keep_alive.timeout && link.is_quiet());
     let limit = links.first().map_or(0, |link| link.peer.keep_alive.connections);
     let surplus = links.len().saturating_sub(limit);

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 /// How long an answer is kept at least and at most, whatever DNS says.
 const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 /// How long a name that does not resolve any more is served from its last answer before it is asked again.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 

@@ -33,10 +33,10 @@ pub struct ServerSettings {
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
-            idle_timeout: Duration::from_secs(60),
-            head_timeout: Duration::from_secs(60),
-            body_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
+            head_timeout: Duration::from_mins(1),
+            body_timeout: Duration::from_mins(1),
+            send_timeout: Duration::from_mins(1),
             max_head: 64 * 1024,
             max_body: u64::MAX,
             server: None,

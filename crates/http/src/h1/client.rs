@@ -87,8 +87,7 @@ pub(crate) struct Exchange {
     upload: Upload,
     reader: BodyReader,
     keep_alive: bool,
-    is_head: bool,
-    is_idempotent: bool,
+    method: Method,
     /// When the request was about to be sent.
     begun: Instant,
     is_read_armed: bool,
@@ -125,8 +124,7 @@ impl Exchange {
             upload: Upload::Under(sender),
             reader: BodyReader::default(),
             keep_alive: false,
-            is_head: *method == Method::HEAD,
-            is_idempotent: method.is_idempotent(),
+            method: method.clone(),
             begun: clock::recent(),
             is_read_armed: false,
             read_timeout: timeouts.read,
@@ -165,7 +163,7 @@ impl Exchange {
     /// be sent twice (RFC 9110 §9.2.2).
     fn may_repeat(&self, error: &ClientError) -> bool {
         matches!(error, ClientError::Closed { untouched: true, .. })
-            && (self.is_idempotent || clock::now().duration_since(self.begun) < ROUND_TRIP)
+            && (self.method.is_idempotent() || clock::now().duration_since(self.begun) < ROUND_TRIP)
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, ClientError>> {
@@ -202,7 +200,8 @@ impl Exchange {
                 peer: self.label(),
                 reason,
             };
-            let Some(head) = parse::response(self.link.buffer.data(), self.is_head).map_err(malformed)?
+            let Some(head) =
+                parse::response(self.link.buffer.data(), self.method == Method::HEAD).map_err(malformed)?
             else {
                 let is_too_large = self.link.buffer.len() >= MAX_HEAD;
                 return if is_too_large {
@@ -259,7 +258,7 @@ impl Exchange {
             match &self.upload {
                 // It went out in one write, right after the time was read.
                 Upload::Sent(sender) if sender.is_replayable() => {
-                    self.link.read_timer.arm_now(self.read_timeout)
+                    self.link.read_timer.arm_now(self.read_timeout);
                 }
                 _ => self.link.read_timer.arm(self.read_timeout),
             }

@@ -169,10 +169,10 @@ impl Chunked {
                 State::Size {
                     value,
                     has_digit: true,
-                },
+                }
+                | State::Extension { value },
                 b'\r',
-            )
-            | (State::Extension { value }, b'\r') => State::SizeLf { value },
+            ) => State::SizeLf { value },
             (
                 State::Size {
                     value,
@@ -224,10 +224,10 @@ impl Chunked {
 
     fn count_overhead(&mut self) -> Result<(), &'static str> {
         self.overhead += 1;
-        match self.overhead > MAX_OVERHEAD {
-            true => Err("chunk extensions or trailers are too long"),
-            false => Ok(()),
+        if self.overhead > MAX_OVERHEAD {
+            return Err("chunk extensions or trailers are too long");
         }
+        Ok(())
     }
 
     fn end_trailer(&mut self) -> Result<(), &'static str> {

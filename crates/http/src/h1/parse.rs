@@ -98,13 +98,13 @@ pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
 /// What can be said of a head that is not whole yet: there is no use in waiting for the rest of a bad one.
 fn partial_request(input: &[u8]) -> Result<(), Refusal> {
     let line = &input[..memchr::memchr(b'\n', input).unwrap_or(input.len())];
-    match line.len() > MAX_TARGET + 64 {
-        true => Err(Refusal::new(
+    if line.len() > MAX_TARGET + 64 {
+        return Err(Refusal::new(
             StatusCode::URI_TOO_LONG,
             "request target is too long",
-        )),
-        false => Ok(()),
+        ));
     }
+    Ok(())
 }
 
 fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
@@ -118,11 +118,10 @@ fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
             StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             "HTTP version is not supported",
         ),
-        httparse::Error::Version => bad("request line is malformed"),
+        httparse::Error::Version | httparse::Error::Token => bad("request line is malformed"),
         httparse::Error::HeaderName => bad("header name is malformed"),
         httparse::Error::HeaderValue => bad("header value is malformed"),
         httparse::Error::NewLine => bad("line end is malformed"),
-        httparse::Error::Token => bad("request line is malformed"),
         httparse::Error::Status => bad("status is malformed"),
     }
 }
@@ -143,10 +142,10 @@ fn has_version(input: &[u8]) -> bool {
 /// about where a head ends, so it is refused.
 fn has_strict_lines(head: &[u8]) -> Result<(), Refusal> {
     let mut lines = memchr::memchr_iter(b'\n', head);
-    match lines.all(|at| at > 0 && head[at - 1] == b'\r') {
-        true => Ok(()),
-        false => Err(bad("line ends without a carriage return")),
+    if lines.all(|at| at > 0 && head[at - 1] == b'\r') {
+        return Ok(());
     }
+    Err(bad("line ends without a carriage return"))
 }
 
 fn method_of(method: &str) -> Result<Method, Refusal> {
@@ -247,9 +246,16 @@ struct Connection {
     expects_continue: bool,
     hosts: usize,
     length: Option<u64>,
-    is_chunked: bool,
-    has_other_coding: bool,
+    coding: Option<Coding>,
     nominated: Vec<Box<str>>,
+}
+
+/// What `Transfer-Encoding` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Chunked,
+    /// Anything else, `gzip, chunked` too.
+    Other,
 }
 
 impl Connection {
@@ -260,8 +266,7 @@ impl Connection {
             expects_continue: false,
             hosts: 0,
             length: None,
-            is_chunked: false,
-            has_other_coding: false,
+            coding: None,
             nominated: Vec::new(),
         }
     }
@@ -276,8 +281,12 @@ impl Connection {
         let id = id_of(field.name);
         match id {
             Id::Connection => return self.options(field.value),
-            Id::KeepAlive | Id::ProxyConnection | Id::Te | Id::Upgrade => return Ok(()),
-            Id::ProxyAuthorization | Id::ProxyAuthenticate => return Ok(()),
+            Id::KeepAlive
+            | Id::ProxyConnection
+            | Id::Te
+            | Id::Upgrade
+            | Id::ProxyAuthorization
+            | Id::ProxyAuthenticate => return Ok(()),
             Id::ContentLength => return self.content_length(field.value),
             Id::TransferEncoding => return self.transfer_encoding(field.value),
             Id::Expect => {
@@ -337,32 +346,36 @@ impl Connection {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), &'static str> {
-        if self.is_chunked || self.has_other_coding {
+        if self.coding.is_some() {
             return Err("Transfer-Encoding is given more than once");
         }
-        self.is_chunked = value.eq_ignore_ascii_case(b"chunked");
-        self.has_other_coding = !self.is_chunked;
+        let is_chunked = value.eq_ignore_ascii_case(b"chunked");
+        self.coding = Some(if is_chunked {
+            Coding::Chunked
+        } else {
+            Coding::Other
+        });
         Ok(())
     }
 
     /// RFC 9112 §6.3; length and coding together, or a coding in HTTP/1.0, are how requests are smuggled.
     fn framing(&self, version: Version) -> Result<Option<Framing>, Refusal> {
-        if (self.is_chunked || self.has_other_coding) && self.length.is_some() {
+        let Some(coding) = self.coding else {
+            return Ok(self.length.map(Framing::Length));
+        };
+        if self.length.is_some() {
             return Err(bad("Content-Length stands beside Transfer-Encoding"));
         }
-        if (self.is_chunked || self.has_other_coding) && version != Version::Http11 {
+        if version != Version::Http11 {
             return Err(bad("Transfer-Encoding in HTTP/1.0"));
         }
-        if self.has_other_coding {
-            return Err(Refusal::new(
+        match coding {
+            Coding::Chunked => Ok(Some(Framing::chunked())),
+            Coding::Other => Err(Refusal::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "Transfer-Encoding is not supported",
-            ));
+            )),
         }
-        Ok(match self.length {
-            _ if self.is_chunked => Some(Framing::chunked()),
-            length => length.map(Framing::Length),
-        })
     }
 
     /// Takes off the fields that `Connection` names, but never those that route the message.
@@ -425,7 +438,7 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
     };
     response.declared_length = if has_none { connection.length } else { None };
     // A 204 that announces a body may be followed by it.
-    let is_clean = status != 204 || (!connection.is_chunked && connection.length.unwrap_or(0) == 0);
+    let is_clean = status != 204 || (connection.coding.is_none() && connection.length.unwrap_or(0) == 0);
     let is_open = matches!(framing, Framing::UntilClose);
     let keep_alive = connection.keep_alive(version) && is_clean && !is_open;
     Ok(Some(ResponseHead {

@@ -4,6 +4,8 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use lockgate_telemetry::clock;
+
 use super::write::{BodyFraming, chunk_head, last_chunk};
 use crate::body::Body;
 use crate::buffer::WriteBuffer;
@@ -49,7 +51,11 @@ impl Patience {
             ready!(self.timer.poll(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        self.is_armed = false;
+        if self.is_armed {
+            self.is_armed = false;
+            // What follows must not reckon from before the wait.
+            clock::now();
+        }
         result
     }
 }

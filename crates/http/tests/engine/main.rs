@@ -1,7 +1,12 @@
 //! The engine as a proxy between two sockets: what clients, upstreams and networks do to it.
 
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod h2;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod upload;

@@ -29,20 +29,11 @@ pub(crate) fn on_a_worker<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// What a proxy is made of.
+#[derive(Default)]
 pub(crate) struct Set {
     pub(crate) server: ServerSettings,
     pub(crate) timeouts: Timeouts,
     pub(crate) keep_alive: KeepAlive,
-}
-
-impl Default for Set {
-    fn default() -> Self {
-        Self {
-            server: ServerSettings::default(),
-            timeouts: Timeouts::default(),
-            keep_alive: KeepAlive::default(),
-        }
-    }
 }
 
 impl Set {

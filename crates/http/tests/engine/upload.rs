@@ -41,32 +41,32 @@ fn an_upload_is_echoed_by_the_upstream_while_it_is_sent() {
 
 /// Sends 4 MiB and reads them back, both at once.
 async fn echoed(client: tokio::net::TcpStream) {
-    let sent: Vec<u8> = (0..4 * MIB).map(|at| at.to_le_bytes()[at % 3]).collect();
+    let data: Vec<u8> = (0..4 * MIB).map(|at| at.to_le_bytes()[at % 3]).collect();
     let (mut read, mut written) = client.into_split();
     let send = async {
         written
             .write_all(
                 format!(
                     "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-                    sent.len()
+                    data.len()
                 )
                 .as_bytes(),
             )
             .await
             .unwrap();
-        written.write_all(&sent).await.unwrap();
+        written.write_all(&data).await.unwrap();
     };
     let receive = async {
         let mut all = Vec::new();
         while !all.ends_with(b"\r\n\r\n") {
             all.push(read.read_u8().await.unwrap());
         }
-        let mut body = vec![0; sent.len()];
+        let mut body = vec![0; data.len()];
         read.read_exact(&mut body).await.unwrap();
         body
     };
     let ((), body) = tokio::join!(send, receive);
-    assert!(body == sent);
+    assert!(body == data);
 }
 
 #[test]
