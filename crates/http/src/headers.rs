@@ -92,9 +92,9 @@ impl Headers {
     }
 
     /// Writes the lines of the fields for which `keep` says yes.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, keep: impl Fn(Id) -> bool) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, keep: impl Fn(Id, Span) -> bool) {
         let (mut start, mut end) = (0, 0);
-        for field in self.fields.iter().filter(|field| keep(field.id)) {
+        for field in self.fields.iter().filter(|field| keep(field.id, field.name)) {
             if field.name.start != end {
                 out.extend_from_slice(&self.arena[start as usize..end as usize]);
                 start = field.name.start;

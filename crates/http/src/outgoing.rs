@@ -46,10 +46,15 @@ impl<'a> Outgoing<'a> {
         outgoing
     }
 
-    /// Gives a known header one value, in place of whatever the request has. The value must be a valid field
+    /// Gives a header one value, in place of whatever the request has. The value must be a valid field
     /// value.
     pub fn set(&mut self, name: Name<'a>, value: &'a [u8]) {
-        if crate::headers::is_value(value) {
+        if name.is_token() && crate::headers::is_value(value) {
+            let is_same = |put: &Name<'_>| put.id == name.id && put.text.eq_ignore_ascii_case(name.text);
+            self.fields.retain(|(put, _)| !is_same(put));
+            if name.id == Id::XForwardedFor {
+                self.forwarded_for = None;
+            }
             self.put(name, value);
         }
     }
@@ -62,6 +67,13 @@ impl<'a> Outgoing<'a> {
     /// Whether a field of the request is replaced.
     pub(crate) fn replaces(&self, id: Id) -> bool {
         id != Id::Other && (self.replaced >> id as u8 & 1 == 1 || (id == Id::Host && self.host.is_some()))
+    }
+
+    /// Whether a field with a name of no id of its own is replaced.
+    pub(crate) fn replaces_other(&self, name: &[u8]) -> bool {
+        let is_it =
+            |(put, _): &(Name<'_>, _)| put.id == Id::Other && put.text.as_bytes().eq_ignore_ascii_case(name);
+        self.replaced & 1 == 1 && self.fields.iter().any(is_it)
     }
 
     /// The fields that are put in.

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 
 use crate::body::Body;
-use crate::headers::Headers;
+use crate::headers::{Headers, Span};
 use crate::message::{Request, Response};
 use crate::name::Id;
 use crate::outgoing::Outgoing;
@@ -42,7 +42,9 @@ pub(crate) fn request(
         // An HTTP/1.0 client need not name one; HTTP/1.1 must (RFC 9112 §3.2).
         field(out, "Host", b"");
     }
-    fields(out, &request.headers, |id| outgoing.replaces(id));
+    fields(out, &request.headers, |id, name| {
+        outgoing.replaces(id) || (id == Id::Other && outgoing.replaces_other(request.headers.bytes(name)))
+    });
     for (name, value) in outgoing.fields() {
         push_field(out, name, value);
     }
@@ -79,7 +81,7 @@ pub(crate) fn response(
     signature: &Signature<'_>,
 ) {
     status_line(out, response.status);
-    fields(out, &response.headers, |id| {
+    fields(out, &response.headers, |id, _| {
         id == Id::Server && signature.server.is_some()
     });
     if !response.headers.contains(crate::name::DATE) {
@@ -105,8 +107,8 @@ pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn fields(out: &mut Vec<u8>, headers: &Headers, is_replaced: impl Fn(Id) -> bool) {
-    headers.write(out, |id| !is_of_connection(id) && !is_replaced(id));
+fn fields(out: &mut Vec<u8>, headers: &Headers, is_replaced: impl Fn(Id, Span) -> bool) {
+    headers.write(out, |id, name| !is_of_connection(id) && !is_replaced(id, name));
 }
 
 fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -177,6 +179,34 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Headers>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_laid_over_a_request_replaces_every_field_of_that_name() {
+        let mut sent = Request::new(Method::GET, "/").unwrap();
+        for (name, value) in [
+            ("Host", "h"),
+            ("x-own", "1"),
+            ("X-Kept", "2"),
+            ("X-OWN", "3"),
+            ("x-real-ip", "4"),
+        ] {
+            sent.headers.append(name, value.as_bytes()).unwrap();
+        }
+        let mut outgoing = Outgoing::default();
+        for (name, value) in [
+            ("X-Own", "a"),
+            ("X-Real-IP", "b"),
+            ("X-Real-IP", "c"),
+            ("X-A\r\nB", "d"),
+            ("X-C", "e\r\nf"),
+        ] {
+            outgoing.set(name.into(), value.as_bytes());
+        }
+        let mut out = Vec::new();
+        request(&mut out, &sent, &outgoing, BodyFraming::None, true);
+        let expected = "GET / HTTP/1.1\r\nHost: h\r\nX-Kept: 2\r\nX-Own: a\r\nX-Real-IP: c\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 
     #[test]
     fn numbers_are_written_as_they_are_read() {
