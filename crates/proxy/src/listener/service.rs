@@ -24,11 +24,14 @@ pub struct AccessLogSettings {
     pub writer: Writer,
 }
 
+/// The live snapshot as one worker holds it: to share it with a request touches no other worker's memory.
+type Held = Rc<Arc<Snapshot>>;
+
 /// Answers the requests of one worker.
 pub(crate) struct Gateway {
     live: Live,
     /// The live snapshot, held by this worker: requests share it without touching other workers' memory.
-    current: RefCell<Rc<Arc<Snapshot>>>,
+    current: RefCell<Held>,
     log: Option<RefCell<AccessLogSettings>>,
 }
 
@@ -36,7 +39,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Served {
     request: Request,
     cx: RequestContext,
-    snapshot: Rc<Arc<Snapshot>>,
+    snapshot: Held,
 }
 
 /// The status of a request whose client went away before there was an answer, as nginx logs it.
@@ -81,7 +84,7 @@ impl Gateway {
     }
 
     /// The snapshot that is live now; one request sees one revision from start to end.
-    fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    fn snapshot(&self) -> Held {
         let live = self.live.load();
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(&live, &current) {

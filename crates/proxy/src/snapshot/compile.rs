@@ -73,20 +73,20 @@ impl Compiler {
             }
         }
         let shares = |kind| resources.shares(&previous.resources, kind);
-        let again: Vec<_> = match shares(Kind::Service) && shares(Kind::Upstream) {
-            true => previous
-                .refused
-                .iter()
+        let again: Vec<_> = if shares(Kind::Service) && shares(Kind::Upstream) {
+            let refused = previous.refused.iter();
+            refused
                 .filter_map(|id| resources.get(Kind::Route, id.as_str()))
-                .collect(),
+                .collect()
+        } else {
             // A route changes with what it refers to.
-            false => resources.of(Kind::Route).values().collect(),
+            resources.of(Kind::Route).values().collect()
         };
         for record in changed.into_iter().chain(again) {
-            if let Err(reason) = self.renew(record, next) {
-                if next.refused.insert(record.id.clone()) {
-                    refused.push(refusal(record, reason));
-                }
+            if let Err(reason) = self.renew(record, next)
+                && next.refused.insert(record.id.clone())
+            {
+                refused.push(refusal(record, reason));
             }
         }
     }
@@ -210,9 +210,10 @@ fn rule(id: &Id, route: &Route, service: Option<&Service>) -> Result<Rule, Strin
         Some(service) if route.hosts.is_empty() => &service.hosts,
         _ => &route.hosts,
     };
-    let condition = match route.vars.is_empty() {
-        true => None,
-        false => Some(Condition::parse(&route.vars.clone().into())?),
+    let condition = if route.vars.is_empty() {
+        None
+    } else {
+        Some(Condition::parse(&route.vars.clone().into())?)
     };
     let methods =
         MethodSet::parse(route.methods.iter().map(String::as_str)).map_err(|error| error.to_string())?;

@@ -35,8 +35,42 @@ pub(crate) struct CompiledNode {
     /// Host and port as `pass_host: node` sends them.
     pub(crate) host: Box<str>,
     written: Node,
-    tls: Option<bool>,
+    tls: Option<NodeTls>,
     keep_alive: KeepAlive,
+}
+
+/// How TLS is spoken to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct NodeTls {
+    verifies: bool,
+    /// What the certificate is asked for by: the name that the node is sent as Host, where that is known
+    /// beforehand.
+    name: Box<str>,
+}
+
+impl NodeTls {
+    fn of(node: &Node, upstream: &Upstream) -> Option<Self> {
+        let name = match (&upstream.pass_host, &upstream.upstream_host) {
+            (PassHost::Rewrite, Some(host)) => without_port(host),
+            _ => &node.host,
+        };
+        let verifies = upstream.tls.as_ref().is_some_and(|tls| tls.verify);
+        upstream.scheme.is_tls().then(|| Self {
+            verifies,
+            name: name.into(),
+        })
+    }
+}
+
+/// A host without its port, and an IPv6 address without its brackets.
+fn without_port(host: &str) -> &str {
+    if let Some((address, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        return address;
+    }
+    match host.split_once(':') {
+        Some((name, port)) if !port.contains(':') => name,
+        _ => host,
+    }
 }
 
 /// Which Host a node is sent.
@@ -65,13 +99,12 @@ impl CompiledUpstream {
             },
             requests: pool.requests,
         });
-        let tls = upstream
-            .scheme
-            .is_tls()
-            .then(|| upstream.tls.as_ref().is_some_and(|tls| tls.verify));
-        let node = |node: &Node| match previous.and_then(|previous| previous.node(node, tls, keep_alive)) {
-            Some(kept) => Ok(kept),
-            None => CompiledNode::new(node, upstream, tls, keep_alive, cx),
+        let node = |node: &Node| {
+            let tls = NodeTls::of(node, upstream);
+            match previous.and_then(|previous| previous.node(node, tls.as_ref(), keep_alive)) {
+                Some(kept) => Ok(kept),
+                None => CompiledNode::new(node, upstream, tls, keep_alive, cx),
+            }
         };
         let nodes = upstream
             .nodes
@@ -98,17 +131,17 @@ impl CompiledUpstream {
         })
     }
 
-    fn node(&self, written: &Node, tls: Option<bool>, keep_alive: KeepAlive) -> Option<CompiledNode> {
+    fn node(&self, written: &Node, tls: Option<&NodeTls>, keep_alive: KeepAlive) -> Option<CompiledNode> {
         let same = |node: &&CompiledNode| {
             let at = (&node.written.host, node.written.port);
-            at == (&written.host, written.port) && node.tls == tls && node.keep_alive == keep_alive
+            at == (&written.host, written.port) && node.tls.as_ref() == tls && node.keep_alive == keep_alive
         };
         let kept = self.nodes.iter().find(same)?;
         Some(CompiledNode {
             peer: kept.peer.clone(),
             host: kept.host.clone(),
             written: written.clone(),
-            tls,
+            tls: kept.tls.clone(),
             keep_alive,
         })
     }
@@ -161,7 +194,7 @@ impl CompiledNode {
     fn new(
         node: &Node,
         upstream: &Upstream,
-        tls: Option<bool>,
+        tls: Option<NodeTls>,
         keep_alive: KeepAlive,
         cx: &BuildContext,
     ) -> Result<Self, String> {
@@ -177,26 +210,13 @@ impl CompiledNode {
         } else {
             format!("{shown}:{port}")
         };
-        let tls_of = |verifies: bool| {
-            // The certificate is asked for by the name the node is sent as Host, where that is known beforehand.
-            let name = match upstream.pass_host {
-                PassHost::Rewrite => upstream.upstream_host.as_deref().unwrap_or(&node.host),
-                PassHost::Pass | PassHost::Node => &node.host,
-            };
-            let name = name
-                .split(':')
-                .next()
-                .filter(|_| !is_v6)
-                .unwrap_or(name)
-                .to_owned();
-            let name =
-                ServerName::try_from(name).map_err(|_| format!("node {} cannot be a TLS name", node.host))?;
-            Ok::<_, String>(PeerTls {
-                config: tls::client_config(verifies),
-                name,
-            })
-        };
-        let peer_tls = tls.map(tls_of).transpose()?;
+        let peer_tls = tls.as_ref().map(|tls| {
+            let name = ServerName::try_from(String::from(&*tls.name));
+            let name = name.map_err(|_| format!("{} cannot be a TLS name", tls.name))?;
+            let config = tls::client_config(tls.verifies);
+            Ok::<_, String>(PeerTls { config, name })
+        });
+        let peer_tls = peer_tls.transpose()?;
         Ok(Self {
             peer: Arc::new(Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver)),
             host: host.into(),
@@ -204,5 +224,57 @@ impl CompiledNode {
             tls,
             keep_alive,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_http::resolver::Resolver;
+    use lockgate_plugin::Secrets;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Secrets for Nothing {
+        fn open(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    fn compile(upstream: &Value, previous: Option<&CompiledUpstream>) -> CompiledUpstream {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let resolver = Resolver::new(runtime.handle().clone(), []);
+        let cx = BuildContext {
+            resolver,
+            secrets: Arc::new(Nothing),
+        };
+        let upstream = Upstream::from_value(upstream).unwrap();
+        CompiledUpstream::compile(&upstream, KeepAlive::default(), &cx, previous).unwrap()
+    }
+
+    fn https(host: &str, weight: u32) -> Value {
+        json!({
+            "scheme": "https", "pass_host": "rewrite", "upstream_host": host,
+            "nodes": [{"host": "127.0.0.1", "port": 443, "weight": weight}],
+        })
+    }
+
+    #[test]
+    fn a_node_keeps_its_connections_only_while_its_certificate_has_the_same_name() {
+        let first = compile(&https("a.example", 1), None);
+        let peer = |upstream: &CompiledUpstream| upstream.nodes[0].peer.clone();
+        let heavier = compile(&https("a.example", 2), Some(&first));
+        assert!(Arc::ptr_eq(&peer(&first), &peer(&heavier)));
+        let renamed = compile(&https("b.example", 1), Some(&first));
+        assert!(!Arc::ptr_eq(&peer(&first), &peer(&renamed)));
+    }
+
+    #[test]
+    fn a_certificate_is_asked_for_without_a_port() {
+        for (host, name) in [("a:8443", "a"), ("a", "a"), ("[::1]:443", "::1"), ("::1", "::1")] {
+            assert_eq!(without_port(host), name);
+        }
     }
 }
