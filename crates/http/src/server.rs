@@ -117,7 +117,7 @@ pub async fn serve<S: Service>(
     settings: Rc<ServerSettings>,
     allows_h2: bool,
 ) {
-    let shared = Rc::new(RefCell::new(h1::server::Connection::new(stream)));
+    let shared = Rc::new(RefCell::new(h1::Connection::new(stream)));
     if !h1::server::wait_for_first(&shared, settings.head_timeout).await {
         return;
     }

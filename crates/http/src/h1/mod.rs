@@ -1,6 +1,7 @@
 //! HTTP/1.1, both sides.
 
 pub(crate) mod client;
+mod connection;
 mod framing;
 pub(crate) mod parse;
 mod reader;
@@ -9,4 +10,4 @@ pub(crate) mod server;
 pub(crate) mod write;
 
 pub(crate) use client::ResponseBody;
-pub(crate) use server::RequestBody;
+pub(crate) use connection::{Connection, RequestBody};

@@ -1,144 +1,32 @@
 //! The server's side of an HTTP/1.1 connection: one request after the other, each answered before the next.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use tokio::io::AsyncWrite;
 
+use super::connection::{CONTINUE, Connection, DRAINED, LINGER, RequestBody, Shared};
 use super::parse::{self, Refusal, RequestHead};
 use super::reader::BodyReader;
-use super::send::{Patience, SendError, Sender, Wire};
+use super::send::{SendError, Sender};
 use super::write::{self, BodyFraming, Signature};
 use crate::ConnectionInfo;
 use crate::body::Body;
-use crate::buffer::{ReadBuffer, WriteBuffer};
-use crate::error::{BodyError, BodyErrorKind, Fault};
-use crate::headers::Headers;
+use crate::buffer::WriteBuffer;
 use crate::message::{Response, Version};
 use crate::server::{Finish, ServerSettings, Service};
-use crate::stream::Stream;
-use crate::timer::{self, Timer};
+use crate::timer;
 
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-/// How much of an unread request body is read for the sake of the connection, after the answer is out.
-const DRAINED: u64 = 256 * 1024;
 /// How many bytes of an unfinished line are waited for before it is looked at again.
 const LOOKED_AT: usize = 4 * 1024;
-/// How much of later requests is read while one is answered.
-const PIPELINED: usize = 8 * 1024;
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
 /// How much is read of a client that goes on sending after its last answer.
 const LINGERED: u64 = 64 * 1024 * 1024;
-/// How long each of these may take.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// A client's connection; shared with the body of the request that is under way.
-pub(crate) struct Connection {
-    stream: Stream,
-    buffer: ReadBuffer,
-    reader: BodyReader,
-    read_timer: Timer,
-    patience: Patience,
-    /// What is left to be written of `100 Continue`, before the body is read.
-    interim: &'static [u8],
-    /// Whether a request's body has the read buffer.
-    is_lent: bool,
-    /// Whether a body broke: nobody can tell any more where the next request begins.
-    is_lost: bool,
-}
-
-type Shared = Rc<RefCell<Connection>>;
-
-impl Connection {
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self {
-            stream,
-            buffer: ReadBuffer::default(),
-            reader: BodyReader::default(),
-            read_timer: Timer::new(),
-            patience: Patience::new(LINGER),
-            interim: b"",
-            is_lent: false,
-            is_lost: false,
-        }
-    }
-
-    pub(crate) fn into_parts(self) -> (Stream, ReadBuffer) {
-        (self.stream, self.buffer)
-    }
-
-    pub(crate) fn data(&self) -> &[u8] {
-        self.buffer.data()
-    }
-
-    /// Ready when the client has gone: there is nobody left to answer. What a pipelining client sends meanwhile
-    /// is kept, as much as a buffer holds. While a body is read, reading it finds out.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.is_lent && self.buffer.len() < PIPELINED {
-            ready!(self.stream.poll_readable(cx));
-            match ready!(self.buffer.poll_fill(&mut self.stream, cx)) {
-                Ok(count) if count > 0 => {}
-                _ => return Poll::Ready(()),
-            }
-        }
-        Poll::Pending
-    }
-
-    /// Whether what is left of the request's body is worth reading, for the sake of the next request.
-    fn may_go_on(&self) -> bool {
-        !self.is_lost && self.reader.length().is_none_or(|left| left <= DRAINED)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.stream);
-        let written = match parts {
-            [one] => stream.poll_write(cx, one),
-            several => stream.poll_write_vectored(cx, several),
-        };
-        self.patience.bound(written, cx)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.patience.bound(flushed, cx)
-    }
-
-    /// Writes what is due of `100 Continue`.
-    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.interim.is_empty() {
-            let count = ready!(self.poll_write(cx, &[IoSlice::new(self.interim)]))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.interim = &self.interim[count..];
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads once; `false` when there is nothing more to come, or nothing came in time.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        match self.buffer.poll_fill_more(&mut self.stream, cx) {
-            Poll::Ready(result) => Poll::Ready(result.is_ok_and(|count| count > 0)),
-            Poll::Pending => self.read_timer.poll(cx).map(|()| false),
-        }
-    }
-}
-
-impl Wire for &RefCell<Connection> {
-    fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.borrow_mut().poll_write(cx, parts)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.borrow_mut().poll_flush(cx)
-    }
-}
 
 /// Waits for the first request of a connection; `false` when none comes.
 pub(crate) async fn wait_for_first(shared: &RefCell<Connection>, within: Duration) -> bool {
@@ -467,90 +355,5 @@ fn response_framing(
         Some(length) => (BodyFraming::Length(length), true),
         None if version == Version::Http10 => (BodyFraming::UntilClose, true),
         None => (BodyFraming::Chunked, true),
-    }
-}
-
-/// The body of a request. It holds the connection's read buffer while it lives.
-pub(crate) struct RequestBody {
-    shared: Shared,
-    buffer: ReadBuffer,
-    reader: BodyReader,
-    timeout: Duration,
-    is_armed: bool,
-    /// Bytes it may still have.
-    budget: u64,
-}
-
-impl RequestBody {
-    fn lend(this: &mut Connection, shared: &Shared, settings: &ServerSettings) -> Self {
-        this.is_lent = true;
-        Self {
-            shared: shared.clone(),
-            buffer: std::mem::take(&mut this.buffer),
-            reader: std::mem::take(&mut this.reader),
-            timeout: settings.body_timeout,
-            is_armed: false,
-            budget: settings.max_body,
-        }
-    }
-
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        let polled = ready!(self.poll_data(cx));
-        if polled.is_err() {
-            self.shared.borrow_mut().is_lost = true;
-        }
-        Poll::Ready(polled.map_err(|kind| BodyError::new(Fault::Client, kind)))
-    }
-
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyErrorKind>> {
-        loop {
-            if let Some(has_data) = self.reader.look(&mut self.buffer)? {
-                if self.reader.available() as u64 > self.budget {
-                    return Poll::Ready(Err(BodyErrorKind::TooLarge));
-                }
-                return Poll::Ready(Ok(has_data));
-            }
-            let this = &mut *self.shared.borrow_mut();
-            ready!(this.poll_interim(cx))?;
-            let Poll::Ready(read) = self.reader.poll_read(&mut self.buffer, &mut this.stream, cx) else {
-                if !std::mem::replace(&mut self.is_armed, true) {
-                    this.read_timer.arm(self.timeout);
-                }
-                ready!(this.read_timer.poll(cx));
-                return Poll::Ready(Err(BodyErrorKind::Timeout));
-            };
-            self.is_armed = false;
-            read?;
-        }
-    }
-
-    pub(crate) fn limit(&mut self, limit: u64) {
-        self.budget = self.budget.min(limit);
-    }
-
-    pub(crate) fn data(&self) -> &[u8] {
-        &self.buffer.data()[..self.reader.available()]
-    }
-
-    pub(crate) fn consume(&mut self, count: usize) {
-        self.budget = self.budget.saturating_sub(count as u64);
-        self.reader.consume(&mut self.buffer, count);
-    }
-
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.reader.length()
-    }
-
-    pub(crate) fn trailers(&mut self) -> Option<Headers> {
-        self.reader.trailers()
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        let mut this = self.shared.borrow_mut();
-        this.buffer = std::mem::take(&mut self.buffer);
-        this.reader = std::mem::take(&mut self.reader);
-        this.is_lent = false;
     }
 }

@@ -12,7 +12,8 @@ use bytes::{Buf, Bytes};
 pub(crate) use server::serve;
 
 use crate::error::{BodyError, BodyErrorKind, Fault};
-use crate::h1::server::{Connection, read_more};
+use crate::h1::Connection;
+use crate::h1::server::read_more;
 use crate::headers::Headers;
 use crate::server::ServerSettings;
 use crate::timer::Timer;
