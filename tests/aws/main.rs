@@ -1,6 +1,10 @@
-//! Against programs that stand in for AWS and were not written here: serverless-offline and MiniStack.
+//! Against programs that stand in for AWS: serverless-offline, MiniStack, and a verifier of signatures.
 //!
-//! They are started by `../shared/lab/aws/up.sh serverless ministack`; without them every test fails and says so.
+//! They are started by `../shared/lab/aws/up.sh serverless verifier ministack`; without them every test fails and
+//! says so.
+
+mod iam;
+mod verifier;
 
 use lockgate_tests::{Gateway, Reply, lab};
 use serde_json::{Value, json};
@@ -15,6 +19,11 @@ fn require(address: &str) {
         up,
         "nothing answers on {address}: start the AWS stand-ins with ../shared/lab/aws/up.sh"
     );
+}
+
+/// The authority that the stand-ins' certificates are signed by.
+fn certificates() -> String {
+    lab().join("certs/ca.pem").to_string_lossy().into_owned()
 }
 
 /// A gateway with one `aws-lambda` route `/aws/*`.
@@ -144,10 +153,7 @@ fn ministack_over_tls_is_reached_by_its_host_name() {
     let host = lab["targets"]["hosts"]["rest"].as_str().expect("a host");
     let gateway = Gateway::with(
         lockgate_tests::Settings::new()
-            .environment(
-                "SSL_CERT_FILE",
-                lockgate_tests::lab().join("certs/ca.pem").to_string_lossy(),
-            )
+            .environment("SSL_CERT_FILE", certificates())
             .resolve(format!("{host}:4567:127.0.0.1:4567")),
     );
     let uri = format!("https://{host}:4567/default/test-apisix");

@@ -10,6 +10,11 @@ use anyhow::{Context, Result, ensure};
 use crate::metadata::root;
 use crate::say;
 
+/// The stand-ins that the suite `aws` asks for.
+const PARTS: [&str; 3] = ["serverless", "verifier", "ministack"];
+/// Where they listen.
+const PORTS: [u16; 4] = [3000, 8442, 8443, 4566];
+
 /// Builds, starts the stand-ins when they are not up, runs all suites, and stops what it started.
 pub(crate) fn run() -> Result<()> {
     cargo(&["build", "-p", "lockgate"])?;
@@ -61,7 +66,7 @@ struct StandIns {
 
 impl StandIns {
     fn start() -> Result<Self> {
-        if [3000, 4566].into_iter().all(answers) {
+        if PORTS.into_iter().all(answers) {
             return Ok(Self { is_ours: false });
         }
         let script = script("up.sh");
@@ -70,7 +75,7 @@ impl StandIns {
             "the AWS stand-ins must lie beside the repository: ../shared/lab/aws/up.sh"
         );
         say("starting the AWS stand-ins");
-        let status = Command::new(&script).args(["serverless", "ministack"]).status();
+        let status = Command::new(&script).args(PARTS).status();
         let stand_ins = Self { is_ours: true };
         ensure!(
             status.context("running up.sh")?.success(),
@@ -83,9 +88,7 @@ impl StandIns {
 impl Drop for StandIns {
     fn drop(&mut self) {
         if self.is_ours {
-            let _ = Command::new(script("down.sh"))
-                .args(["serverless", "ministack"])
-                .status();
+            let _ = Command::new(script("down.sh")).args(PARTS).status();
         }
     }
 }
