@@ -194,11 +194,11 @@ fn a_clients_own_authorization_is_moved_and_dropped_as_configured() {
         "theirs would be refused"
     );
     let dropped = seen(&call(&gateway(
-        json!({"iam": iam(), "client_authorization": "drop"}),
+        &json!({"iam": iam(), "client_authorization": "drop"}),
     )));
     assert!(sent(&dropped, "x-original-authorization").is_empty());
     let passed = call(&gateway(
-        json!({"iam": iam(), "client_authorization": "passthrough"}),
+        &json!({"iam": iam(), "client_authorization": "passthrough"}),
     ));
     assert_eq!(passed.status, 403, "the verifier does not know their token");
     assert!(passed.text().contains("Bearer theirs"), "{}", passed.text());
