@@ -16,6 +16,10 @@ pub mod resolver;
 pub mod server;
 pub mod tls;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod buffer;
 mod h1;
 mod h2;

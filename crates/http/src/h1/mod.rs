@@ -11,3 +11,5 @@ pub(crate) mod write;
 
 pub(crate) use client::ResponseBody;
 pub(crate) use connection::{Connection, RequestBody};
+#[cfg(feature = "fuzzing")]
+pub(crate) use framing::Framing;
