@@ -2,6 +2,7 @@
 
 mod arrows;
 mod licences;
+mod links;
 mod metadata;
 mod test;
 
@@ -13,6 +14,7 @@ use anyhow::Result;
 const USAGE: &str = "usage: cargo xtask NAME
   arrows     compare who depends on whom with the floors of the design
   licences   compare the licences of all dependencies with deny.toml, and refuse banned crates
+  links      look for links of the documentation that lead nowhere
   test       every test, the AWS stand-ins included (started and stopped when they lie beside the repository)
 ";
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let result = match name.as_str() {
         "arrows" => arrows::check(),
         "licences" => licences::check(),
+        "links" => links::check(),
         "test" => test::run(),
         _ => Err(anyhow::anyhow!("{USAGE}")),
     };
