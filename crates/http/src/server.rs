@@ -75,7 +75,8 @@ pub trait Service: 'static {
         reason: &'static str,
     ) -> (Response, Self::Log);
 
-    /// The answer is out, or will never be.
+    /// The answer is out, or will never be. The wait for the next request is reckoned from the time that was last
+    /// read in this thread: read it here (`clock::now`).
     fn done(&self, log: Self::Log, outcome: Outcome);
 }
 
