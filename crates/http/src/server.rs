@@ -57,15 +57,14 @@ pub struct Outcome {
 
 /// What answers requests.
 pub trait Service: 'static {
-    /// What is kept of a request until its answer is out.
-    type Log;
+    /// A request under way, and what is kept of it until its answer is out.
+    type UnderWay;
 
-    /// Answers a request.
-    fn call(
-        &self,
-        connection: &Rc<ConnectionInfo>,
-        request: Request,
-    ) -> impl Future<Output = (Response, Self::Log)>;
+    /// Takes a request in.
+    fn begin(&self, connection: &Rc<ConnectionInfo>, request: Request) -> Self::UnderWay;
+
+    /// Answers it. Dropped half-way when the client goes away.
+    fn answer(&self, under_way: &mut Self::UnderWay) -> impl Future<Output = Response>;
 
     /// The answer to something that is no request: its status and why.
     fn refuse(
@@ -73,40 +72,36 @@ pub trait Service: 'static {
         connection: &Rc<ConnectionInfo>,
         status: StatusCode,
         reason: &'static str,
-    ) -> (Response, Self::Log);
+    ) -> (Response, Self::UnderWay);
 
-    /// The answer is out, or will never be. The wait for the next request is reckoned from the time that was last
-    /// read in this thread: read it here (`clock::now`).
-    fn done(&self, log: Self::Log, outcome: Outcome);
+    /// The answer is out, or will never be. Called once for each request and each refusal.
+    fn done(&self, under_way: &mut Self::UnderWay, outcome: Outcome);
 }
 
-/// Calls `done` once, also when the connection is dropped half-way.
+/// What is logged of a request whose client went away before there was an answer, as nginx has it.
+const CLIENT_GONE: u16 = 499;
+
+/// A request from its first byte to the last one of its answer: calls `done` however that ends.
 pub(crate) struct Finish<S: Service> {
     service: Rc<S>,
-    log: Option<S::Log>,
+    pub(crate) under_way: S::UnderWay,
     pub(crate) outcome: Outcome,
 }
 
 impl<S: Service> Finish<S> {
-    pub(crate) fn new(service: &Rc<S>, log: S::Log, status: StatusCode) -> Self {
-        let outcome = Outcome {
-            status,
-            body_bytes: 0,
-            is_complete: false,
-        };
+    pub(crate) fn new(service: &Rc<S>, under_way: S::UnderWay) -> Self {
+        let status = StatusCode::from_u16(CLIENT_GONE).unwrap_or_default();
         Self {
             service: service.clone(),
-            log: Some(log),
-            outcome,
+            under_way,
+            outcome: Outcome { status, body_bytes: 0, is_complete: false },
         }
     }
 }
 
 impl<S: Service> Drop for Finish<S> {
     fn drop(&mut self) {
-        if let Some(log) = self.log.take() {
-            self.service.done(log, self.outcome);
-        }
+        self.service.done(&mut self.under_way, self.outcome);
     }
 }
 

@@ -121,6 +121,11 @@ impl Pipeline {
         }
     }
 
+    /// Whether any plugin looks at what happened.
+    pub fn logs(&self) -> bool {
+        !self.log.is_empty()
+    }
+
     /// Runs the phase of that name.
     pub fn log(&self, request: &Request, cx: &RequestContext) {
         for step in self.log.iter().filter(|step| step.applies(request, cx)) {

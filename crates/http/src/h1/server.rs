@@ -154,10 +154,10 @@ impl<S: Service> Exchange<'_, S> {
     }
 
     async fn refuse(&self, refusal: Refusal) {
-        let (response, log) = self
+        let (response, under_way) = self
             .service
             .refuse(self.connection, refusal.status, refusal.reason);
-        let mut finish = Finish::new(self.service, log, refusal.status);
+        let mut finish = Finish::new(self.service, under_way);
         self.respond(response, &Method::GET, Version::Http11, false, &mut finish)
             .await;
         drop(finish);
@@ -189,16 +189,17 @@ impl<S: Service> Exchange<'_, S> {
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
         let (method, version) = (request.method.clone(), request.version);
-        let mut call = std::pin::pin!(self.service.call(self.connection, request));
-        let answered = std::future::poll_fn(|cx| match call.as_mut().poll(cx) {
-            Poll::Ready(answered) => Poll::Ready(Some(answered)),
-            Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| None),
-        });
-        // A client that went away frees the upstream too.
-        let Some((response, log)) = answered.await else {
-            return false;
+        let mut finish = Finish::new(self.service, self.service.begin(self.connection, request));
+        let response = {
+            let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
+            let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| None),
+            });
+            answered.await
         };
-        let mut finish = Finish::new(self.service, log, response.status);
+        // A client that went away frees the upstream too.
+        let Some(response) = response else { return false };
         let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow().may_go_on();
         let is_kept = self
             .respond(response, &method, version, keep_alive, &mut finish)
@@ -226,6 +227,7 @@ impl<S: Service> Exchange<'_, S> {
         keep_alive: bool,
         finish: &mut Finish<S>,
     ) -> bool {
+        finish.outcome.status = response.status;
         let body = std::mem::take(&mut response.body);
         let (framing, has_body) = response_framing(&response, &body, method, version);
         // A client that still waits for "100 Continue" may not send its body at all any more, or may.

@@ -132,22 +132,23 @@ impl<S: Service> Exchange<S> {
         if !stream.is_end_stream() {
             request.body = Body::h2(IncomingBody::new(stream, length, &self.settings));
         }
-        let mut answer = std::pin::pin!(self.service.call(&self.info, request));
-        let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(answered) => Poll::Ready(Some(answered)),
-            // A client that gave up frees the upstream too.
-            Poll::Pending => respond.poll_reset(cx).map(|_| None),
-        });
-        let Some((response, log)) = answered.await else {
-            return;
+        let mut finish = Finish::new(&self.service, self.service.begin(&self.info, request));
+        let response = {
+            let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
+            let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                // A client that gave up frees the upstream too.
+                Poll::Pending => respond.poll_reset(cx).map(|_| None),
+            });
+            answered.await
         };
-        let mut finish = Finish::new(&self.service, log, response.status);
+        let Some(response) = response else { return };
         self.respond(respond, response, &method, &mut finish).await;
     }
 
     async fn refuse(&self, respond: SendResponse<Bytes>, refusal: Refusal) {
-        let (response, log) = self.service.refuse(&self.info, refusal.status, refusal.reason);
-        let mut finish = Finish::new(&self.service, log, refusal.status);
+        let (response, under_way) = self.service.refuse(&self.info, refusal.status, refusal.reason);
+        let mut finish = Finish::new(&self.service, under_way);
         self.respond(respond, response, &Method::GET, &mut finish).await;
     }
 
@@ -158,6 +159,7 @@ impl<S: Service> Exchange<S> {
         method: &Method,
         finish: &mut Finish<S>,
     ) {
+        finish.outcome.status = response.status;
         let mut body = std::mem::take(&mut response.body);
         let has_none = method == Method::HEAD
             || response.status == StatusCode::NO_CONTENT

@@ -129,23 +129,26 @@ pub(crate) struct Forward {
 }
 
 impl Service for Forward {
-    type Log = ();
+    type UnderWay = Request;
 
-    async fn call(&self, _: &Rc<ConnectionInfo>, mut request: Request) -> (Response, ()) {
+    fn begin(&self, _: &Rc<ConnectionInfo>, request: Request) -> Request {
+        request
+    }
+
+    async fn answer(&self, request: &mut Request) -> Response {
         let body = std::mem::take(&mut request.body);
-        let answer = send(&self.peer, &request, body, &Outgoing::default(), &self.timeouts).await;
-        let response = match answer {
+        let answer = send(&self.peer, request, body, &Outgoing::default(), &self.timeouts).await;
+        match answer {
             Ok(answer) => answer.response,
             Err(failure) => text(StatusCode::BAD_GATEWAY, &format!("{:?}", failure.error)),
-        };
-        (response, ())
+        }
     }
 
-    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, ()) {
-        (text(status, reason), ())
+    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, Request) {
+        (text(status, reason), Request::blank())
     }
 
-    fn done(&self, (): (), outcome: Outcome) {
+    fn done(&self, _: &mut Request, outcome: Outcome) {
         lockgate_telemetry::clock::now();
         self.outcomes.borrow_mut().push(outcome);
     }
@@ -159,38 +162,46 @@ fn text(status: StatusCode, text: &str) -> Response {
 pub(crate) struct Mirror;
 
 impl Service for Mirror {
-    type Log = ();
+    type UnderWay = Request;
 
-    async fn call(&self, _: &Rc<ConnectionInfo>, request: Request) -> (Response, ()) {
+    fn begin(&self, _: &Rc<ConnectionInfo>, request: Request) -> Request {
+        request
+    }
+
+    async fn answer(&self, request: &mut Request) -> Response {
         let mut response = Response::new(StatusCode::OK);
-        response.body = request.body;
-        (response, ())
+        response.body = std::mem::take(&mut request.body);
+        response
     }
 
-    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, ()) {
-        (text(status, reason), ())
+    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, Request) {
+        (text(status, reason), Request::blank())
     }
 
-    fn done(&self, (): (), _: Outcome) {}
+    fn done(&self, _: &mut Request, _: Outcome) {}
 }
 
 /// Answers every request with what a function makes of it.
 pub(crate) struct Answer<F>(pub(crate) F);
 
 impl<F: Fn(Request) -> Body + 'static> Service for Answer<F> {
-    type Log = ();
+    type UnderWay = Request;
 
-    async fn call(&self, _: &Rc<ConnectionInfo>, request: Request) -> (Response, ()) {
+    fn begin(&self, _: &Rc<ConnectionInfo>, request: Request) -> Request {
+        request
+    }
+
+    async fn answer(&self, request: &mut Request) -> Response {
         let mut response = Response::new(StatusCode::OK);
-        response.body = (self.0)(request);
-        (response, ())
+        response.body = (self.0)(std::mem::replace(request, Request::blank()));
+        response
     }
 
-    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, ()) {
-        (text(status, reason), ())
+    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, Request) {
+        (text(status, reason), Request::blank())
     }
 
-    fn done(&self, (): (), _: Outcome) {}
+    fn done(&self, _: &mut Request, _: Outcome) {}
 }
 
 /// Reads up to and with `end`.

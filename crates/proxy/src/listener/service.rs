@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{ConnectionInfo, Request, Response};
 use lockgate_plugin::{RequestContext, Variable};
@@ -42,37 +42,6 @@ pub(crate) struct Served {
     snapshot: Held,
 }
 
-/// The status of a request whose client went away before there was an answer, as nginx logs it.
-const CLIENT_GONE: u16 = 499;
-
-/// A request that is being answered; where that is cut short, it still has its line in the log.
-struct UnderWay<'a> {
-    gateway: &'a Gateway,
-    served: Option<Served>,
-}
-
-impl UnderWay<'_> {
-    fn finish(mut self) -> Served {
-        self.served
-            .take()
-            .expect("it is taken here alone, and this takes the value itself")
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if let Some(served) = self.served.take() {
-            let status = StatusCode::from_u16(CLIENT_GONE).unwrap_or_default();
-            let outcome = Outcome {
-                status,
-                body_bytes: 0,
-                is_complete: false,
-            };
-            self.gateway.done(served, outcome);
-        }
-    }
-}
-
 impl Gateway {
     pub(crate) fn new(live: Live, log: Option<AccessLogSettings>) -> Self {
         let current = RefCell::new(Rc::new(live.load_full()));
@@ -103,28 +72,15 @@ impl Gateway {
 }
 
 impl Service for Gateway {
-    type Log = Served;
+    type UnderWay = Served;
 
-    async fn call(&self, connection: &Rc<ConnectionInfo>, request: Request) -> (Response, Served) {
+    fn begin(&self, connection: &Rc<ConnectionInfo>, request: Request) -> Served {
         let cx = RequestContext::new(connection.clone(), request.method.clone());
-        let served = Served {
-            request,
-            cx,
-            snapshot: self.snapshot(),
-        };
-        let mut under_way = UnderWay {
-            gateway: self,
-            served: Some(served),
-        };
-        let response = match &mut under_way.served {
-            Some(Served {
-                request,
-                cx,
-                snapshot,
-            }) => handle(snapshot, request, cx).await,
-            None => ProxyError::NoRoute.into_response(),
-        };
-        (response, under_way.finish())
+        Served { request, cx, snapshot: self.snapshot() }
+    }
+
+    async fn answer(&self, served: &mut Served) -> Response {
+        handle(&served.snapshot, &mut served.request, &mut served.cx).await
     }
 
     fn refuse(
@@ -133,36 +89,22 @@ impl Service for Gateway {
         status: StatusCode,
         reason: &'static str,
     ) -> (Response, Served) {
-        let cx = RequestContext::new(connection.clone(), Method::default());
         let response = ProxyError::Refused { status, reason }.into_response();
-        (
-            response,
-            Served {
-                request: Request::blank(),
-                cx,
-                snapshot: self.snapshot(),
-            },
-        )
+        (response, self.begin(connection, Request::blank()))
     }
 
-    fn done(&self, served: Served, outcome: Outcome) {
-        let Served {
-            request,
-            mut cx,
-            snapshot,
-        } = served;
+    fn done(&self, served: &mut Served, outcome: Outcome) {
+        let Served { request, cx, snapshot } = served;
         cx.status = outcome.status.as_u16();
         cx.body_bytes_sent = outcome.body_bytes;
-        cx.duration = clock::now()
-            .duration_since(cx.started)
-            .max(Duration::from_nanos(1));
-        if let Some(route) = snapshot.route(cx.route_id()) {
-            route.pipeline.log(&request, &cx);
+        cx.duration = clock::now().duration_since(cx.started).max(Duration::from_nanos(1));
+        if let Some(route) = snapshot.logging_route(cx.route_id()) {
+            route.pipeline.log(request, cx);
         }
         if let Some(log) = &self.log {
             let AccessLogSettings { template, writer } = &mut *log.borrow_mut();
             writer.append(|out| {
-                template.render(out, |variable, out| match variable.write(&request, &cx, out) {
+                template.render(out, |variable, out| match variable.write(request, cx, out) {
                     true if variable.is_safe() => Written::Safe,
                     is_present => is_present.into(),
                 });

@@ -24,6 +24,7 @@ impl Compiler {
             router: previous.router.clone(),
             resources: resources.clone(),
             routes: previous.routes.clone(),
+            any_logs: previous.any_logs,
             refused: BTreeSet::new(),
             upstreams,
         };
@@ -100,6 +101,7 @@ impl Compiler {
         }
         let route = self.route(&record.id, sources, &next.upstreams, before.as_deref())?;
         let route = swap_rule(&mut next.router, before.as_deref(), route)?;
+        next.any_logs |= route.pipeline.logs();
         next.routes.insert(record.id.clone(), route);
         Ok(())
     }

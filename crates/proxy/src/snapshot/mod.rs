@@ -27,15 +27,20 @@ pub struct Snapshot {
     /// What it was compiled from.
     resources: Resources,
     routes: BTreeMap<Id, Arc<CompiledRoute>>,
+    /// Whether a route has, or has had, a plugin that looks at what happened.
+    any_logs: bool,
     /// The routes that were refused in their newest form: they are tried again with each change.
     refused: BTreeSet<Id>,
     upstreams: BTreeMap<Id, SharedUpstream>,
 }
 
 impl Snapshot {
-    /// A route by id.
-    pub(crate) fn route(&self, id: &str) -> Option<&CompiledRoute> {
-        self.routes.get(id).map(|route| &**route)
+    /// A route by id, where plugins look at what happened at all.
+    pub(crate) fn logging_route(&self, id: &str) -> Option<&CompiledRoute> {
+        match self.any_logs {
+            true => self.routes.get(id).map(|route| &**route),
+            false => None,
+        }
     }
 }
 
