@@ -61,16 +61,18 @@ impl Gateway {
 
     fn launch(&mut self) {
         let mut command = Command::new(lockgate());
-        command
-            .arg("run")
-            .arg("-c")
-            .arg(self.home.path().join("config.yaml"));
+        let rendered = self.home.path().join("config.yaml");
+        let file = self.settings.file.as_ref().unwrap_or(&rendered);
+        command.arg("run").arg("-c").arg(file);
         command
             .arg("--data-dir")
             .arg(self.data())
             .args(&self.settings.arguments);
         command
             .env_remove("LOCKGATE_ADMIN_KEY")
+            .env("LOCKGATE_IP", self.proxy.ip().to_string())
+            .env("LOCKGATE_PORT", self.proxy.port().to_string())
+            .env("LOCKGATE_ADMIN_PORT", self.admin.port().to_string())
             .current_dir(self.home.path());
         command.envs(
             self.settings

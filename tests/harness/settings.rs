@@ -13,6 +13,7 @@ pub struct Settings {
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -52,6 +53,13 @@ impl Settings {
     #[must_use]
     pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data = Some(directory.into());
+        self
+    }
+
+    /// Starts with this file, which takes the variables `LOCKGATE_IP`, `LOCKGATE_PORT` and `LOCKGATE_ADMIN_PORT`.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
         self
     }
 
