@@ -246,7 +246,7 @@ fn start(
             live: live.clone(),
             log: log.map(|(log, template)| AccessLogSettings {
                 template: template.clone(),
-                writer: log.writer(),
+                writer: log.writer().gathering(settings.access_log.buffer),
             }),
             stop: stop.clone(),
         };

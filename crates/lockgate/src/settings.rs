@@ -158,7 +158,7 @@ pub(crate) struct AccessLog {
     pub(crate) enabled: bool,
     /// `access_log`: the file. Default: `/dev/stdout` (APISIX: `logs/access.log`).
     pub(crate) path: PathBuf,
-    /// `access_log_buffer`: bytes gathered before they are written. Default: 16k.
+    /// `access_log_buffer`: bytes gathered before they are written, from 4k to 1m. Default: 16k.
     pub(crate) buffer: usize,
     /// `access_log_format`: the line, with nginx's `$variables`. Default: APISIX's.
     pub(crate) format: String,

@@ -103,6 +103,26 @@ fn every_line_of_every_worker_is_written() {
 }
 
 #[test]
+fn a_buffer_is_written_when_it_is_full() {
+    for (asked, written_from) in [(0, 4096), (8192, 8192)] {
+        let path = scratch(&format!("buffer-{asked}"));
+        let log = AccessLog::open(&path).unwrap();
+        let mut writer = log.writer().gathering(asked);
+        // Each line has 1 KiB with its end.
+        for _ in 0..written_from / 1024 {
+            writer.append(|out| out.resize(out.len() + 1023, b'x'));
+        }
+        while fs::metadata(&path).unwrap().len() != written_from {
+            std::thread::yield_now();
+        }
+        writer.append(|out| out.push(b'x'));
+        drop(log);
+        assert_eq!(fs::metadata(&path).unwrap().len(), written_from, "the rest waits");
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
 fn a_rotated_file_is_opened_anew() {
     let (path, old) = (scratch("rotated"), scratch("rotated-old"));
     let log = AccessLog::open(&path).unwrap();

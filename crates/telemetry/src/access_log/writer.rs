@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,9 +10,13 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use std::thread;
 use std::time::Duration;
 
-/// A worker's buffer goes to the thread when it passes this many bytes.
-const BUFFER: usize = 32 * 1024;
-/// How many buffers may wait for the thread: 2 MiB.
+/// A worker's buffer goes to the thread when it has this many bytes, unless told otherwise.
+const BUFFER: usize = 16 * 1024;
+/// What may be told: with less, a burst of lines would fill the channel; with more, memory.
+const BUFFERS: RangeInclusive<usize> = 4 * 1024..=1024 * 1024;
+/// Room for a line behind a full buffer.
+const LINE: usize = 1024;
+/// How many buffers may wait for the thread: 1 MiB of the usual size.
 const WAITING: usize = 64;
 /// How long closing waits for the last lines to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,6 +65,7 @@ impl AccessLog {
     pub fn writer(&self) -> Writer {
         Writer {
             batch: Batch::default(),
+            buffer: BUFFER,
             sender: self.sender.clone(),
             shared: self.shared.clone(),
         }
@@ -95,20 +101,28 @@ impl Drop for AccessLog {
 #[derive(Debug)]
 pub struct Writer {
     batch: Batch,
+    buffer: usize,
     sender: SyncSender<Batch>,
     shared: Arc<Shared>,
 }
 
 impl Writer {
+    /// Gathers so many bytes before they are handed over: at least 4 KiB, at most 1 MiB; 16 KiB by default.
+    #[must_use]
+    pub fn gathering(mut self, bytes: usize) -> Self {
+        self.buffer = bytes.clamp(*BUFFERS.start(), *BUFFERS.end());
+        self
+    }
+
     /// Adds a line: `line` writes it, without its end.
     pub fn append(&mut self, line: impl FnOnce(&mut Vec<u8>)) {
         if self.batch.bytes.capacity() == 0 {
-            self.batch.bytes.reserve_exact(BUFFER + 1024);
+            self.batch.bytes.reserve_exact(self.buffer + LINE);
         }
         line(&mut self.batch.bytes);
         self.batch.bytes.push(b'\n');
         self.batch.lines += 1;
-        if self.batch.bytes.len() >= BUFFER {
+        if self.batch.bytes.len() >= self.buffer {
             self.flush();
         }
     }
