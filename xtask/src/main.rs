@@ -15,7 +15,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   arrows     compare who depends on whom with the floors of the design
   licences   compare the licences of all dependencies with deny.toml, and refuse banned crates
   links      look for links of the documentation that lead nowhere
-  test       every test, the AWS stand-ins included (started and stopped when they lie beside the repository)
+  test       every test, the AWS stand-ins included (started and stopped; they lie beside the repository)
 ";
 
 fn main() -> ExitCode {

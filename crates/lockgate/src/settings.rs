@@ -128,7 +128,7 @@ pub(crate) struct Secret(pub(crate) String);
 /// Limits towards clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Http {
-    /// `keepalive_timeout`: how long a connection may idle; 0 closes it after each answer. Default: 60s.
+    /// `keepalive_timeout`: how long a connection may idle; with 0 it ends as soon as it does. Default: 60s.
     pub(crate) keepalive_timeout: Duration,
     /// `client_header_timeout`: how long a request head may take. Default: 60s.
     pub(crate) client_header_timeout: Duration,
