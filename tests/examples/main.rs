@@ -32,6 +32,18 @@ fn every_example_is_started_by_a_test_here() {
     );
 }
 
+/// The lines of a log, once it has one for each of these targets.
+fn logged(log: &Path, targets: &[&str]) -> Vec<Value> {
+    eventually("all requests should be in the log", || {
+        let text = std::fs::read_to_string(log).ok()?;
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let parsed = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let lines: Vec<Value> = whole.map(parsed).collect();
+        let has = |uri: &&str| lines.iter().any(|line| line["uri"] == json!(uri));
+        targets.iter().all(has).then_some(lines)
+    })
+}
+
 #[test]
 fn each_line_of_the_json_access_log_is_an_object_whatever_clients_send() {
     let upstream = FakeUpstream::fixed("ok");
@@ -40,13 +52,8 @@ fn each_line_of_the_json_access_log_is_an_object_whatever_clients_send() {
     gateway.route("1", json!({"uri": "/x"}), &upstream.node());
     gateway.request("GET", "/x?a=%22", &["User-Agent: a \"b\" \\c\td"], b"");
     gateway.get("/nowhere");
-    let lines = eventually("both requests should be in the log", || {
-        let text = std::fs::read_to_string(gateway.home().join("access.json")).ok()?;
-        let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let lines: Vec<Value> = text.lines().map(line).collect();
-        let has = |uri: &str| lines.iter().any(|line| line["uri"] == json!(uri));
-        (has("/x?a=%22") && has("/nowhere")).then_some(lines)
-    });
+    let log = gateway.home().join("access.json");
+    let lines = logged(&log, &["/x?a=%22", "/nowhere"]);
     let of = |uri: &str| {
         lines
             .iter()
@@ -64,6 +71,11 @@ fn each_line_of_the_json_access_log_is_an_object_whatever_clients_send() {
         (&of("/nowhere")["status"], &of("/nowhere")["upstream"]),
         (&json!(404), &json!(""))
     );
+    std::fs::rename(&log, gateway.home().join("access.old")).expect("the log is there");
+    gateway.process().signal("USR1");
+    eventually("a new log should be there", || log.exists().then_some(()));
+    gateway.get("/later");
+    assert_eq!(logged(&log, &["/later"]).len(), 1);
 }
 
 #[test]
