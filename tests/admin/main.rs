@@ -1,4 +1,5 @@
 //! The Admin API from outside: what it answers, in APISIX's words, and the documented commands as printed.
 
 mod documentation;
+mod pages;
 mod resources;
