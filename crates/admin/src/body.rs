@@ -16,15 +16,23 @@ pub(crate) const MOST: usize = 1024 * 1024 * 3 / 2;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much of a body that is too large is still read, in bytes, and for how long.
+const DISCARDED: usize = 8 * 1024 * 1024;
+const DISCARDING: Duration = Duration::from_secs(5);
+
 /// The JSON of a body; `None` where there is no body.
-pub(crate) async fn read(body: Body) -> Result<Option<Value>, Refusal> {
-    if body.size_hint().lower() > MOST as u64 {
-        return Err(Refusal::TooLarge(MOST));
-    }
-    let bytes = match tokio::time::timeout(PATIENCE, collect(body)).await {
-        Err(_) => return Err(Refusal::TooSlow(PATIENCE.as_secs())),
-        Ok(bytes) => bytes?,
+pub(crate) async fn read(mut body: Body) -> Result<Option<Value>, Refusal> {
+    let collected = if body.size_hint().lower() > MOST as u64 {
+        Err(Refusal::TooLarge(MOST))
+    } else {
+        let collected = tokio::time::timeout(PATIENCE, collect(&mut body)).await;
+        collected.unwrap_or_else(|_| Err(Refusal::TooSlow(PATIENCE.as_secs())))
     };
+    if matches!(collected, Err(Refusal::TooLarge(_))) {
+        // Closing a connection with unread bytes resets it, and a client that still sends loses the answer.
+        let _ = tokio::time::timeout(DISCARDING, discard(&mut body)).await;
+    }
+    let bytes = collected?;
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -34,9 +42,9 @@ pub(crate) async fn read(body: Body) -> Result<Option<Value>, Refusal> {
     })
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Refusal> {
+async fn collect(body: &mut Body) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
         let frame = frame.map_err(|error| Refusal::Unfit(format!("failed to read request body: {error}")))?;
         let data = frame.into_data().unwrap_or_default();
         if bytes.len() + data.len() > MOST {
@@ -45,4 +53,15 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Refusal> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+async fn discard(body: &mut Body) {
+    let mut left = DISCARDED;
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+        let length = frame.data_ref().map_or(0, |data| data.len());
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }

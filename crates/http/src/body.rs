@@ -20,9 +20,9 @@ enum Inner {
     #[default]
     Empty,
     Full(Bytes),
-    Request(h1::RequestBody),
+    Request(Box<h1::RequestBody>),
     Response(h1::ResponseBody),
-    H2(h2::IncomingBody),
+    H2(Box<h2::IncomingBody>),
     Stream(Box<dyn BodyStream>),
 }
 
@@ -71,7 +71,7 @@ impl Body {
     }
 
     pub(crate) fn request(body: h1::RequestBody) -> Self {
-        Self(Inner::Request(body))
+        Self(Inner::Request(Box::new(body)))
     }
 
     pub(crate) fn response(body: h1::ResponseBody) -> Self {
@@ -79,7 +79,7 @@ impl Body {
     }
 
     pub(crate) fn h2(body: h2::IncomingBody) -> Self {
-        Self(Inner::H2(body))
+        Self(Inner::H2(Box::new(body)))
     }
 
     /// Whether there is no body at all (not: one of length 0).

@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use crate::body::Body;
 use crate::buffer::WriteBuffer;
 use crate::error::ClientError;
-use crate::h1::client::{Exchange, Failure, Link};
+use crate::h1::client::{Exchange, Failure};
 use crate::h1::send::Sender;
 use crate::h1::write::{self, BodyFraming};
 use crate::message::{Request, Response};
@@ -76,7 +76,7 @@ pub async fn send(
     body: Body,
     outgoing: &Outgoing<'_>,
     timeouts: &Timeouts,
-) -> Result<Answer, SendFailure> {
+) -> Result<Answer, Box<SendFailure>> {
     let framing = write::request_framing(&request.method, &body);
     let copy = body.duplicate();
     let call = Call {
@@ -88,17 +88,17 @@ pub async fn send(
     };
     let mut sender = call.sender(body);
     if let Some(link) = pool::take(peer) {
-        let remote = link.remote;
+        let remote = link.remote();
         match call.exchange(link, sender).await {
             Ok(answer) => return Ok(answer),
-            Err(failure) => match call.once_more(failure, copy) {
+            Err(failure) => match call.once_more(*failure, copy) {
                 Ok(again) => sender = again,
                 Err(error) => {
-                    return Err(SendFailure {
+                    return Err(Box::new(SendFailure {
                         error,
                         remote: Some(remote),
                         body: None,
-                    });
+                    }));
                 }
             },
         }
@@ -107,19 +107,21 @@ pub async fn send(
         Ok(link) => link,
         Err(error) => {
             let body = sender.is_untouched().then(|| sender.into_body());
-            return Err(SendFailure {
+            return Err(Box::new(SendFailure {
                 error,
                 remote: None,
                 body,
-            });
+            }));
         }
     };
-    let remote = link.remote;
+    let remote = link.remote();
     let answer = call.exchange(link, sender).await;
-    answer.map_err(|Failure { error, .. }| SendFailure {
-        error,
-        remote: Some(remote),
-        body: None,
+    answer.map_err(|failure| {
+        Box::new(SendFailure {
+            error: failure.error,
+            remote: Some(remote),
+            body: None,
+        })
     })
 }
 
@@ -140,10 +142,10 @@ impl Call<'_, '_> {
         Sender::new(out, body, self.framing)
     }
 
-    async fn exchange(&self, link: Box<Link>, sender: Sender) -> Result<Answer, Failure> {
-        let remote = link.remote;
-        let exchange = Box::new(Exchange::new(link, sender, &self.request.method, self.timeouts));
-        let response = exchange.response().await?;
+    async fn exchange(&self, mut link: Box<Exchange>, sender: Sender) -> Result<Answer, Box<Failure>> {
+        let remote = link.remote();
+        link.begin(sender, &self.request.method, self.timeouts);
+        let response = link.response().await?;
         Ok(Answer { response, remote })
     }
 
@@ -163,7 +165,7 @@ impl Call<'_, '_> {
     }
 }
 
-async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Link>, ClientError> {
+async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Exchange>, ClientError> {
     let timed_out = || ClientError::ConnectTimeout {
         peer: peer.label().to_owned(),
     };
@@ -173,7 +175,7 @@ async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Link>, Client
     connected.map_err(|_| timed_out())?
 }
 
-async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {
+async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Exchange>, ClientError> {
     let name = match &peer.address {
         Address::Fixed(address) => return connect_to(peer, *address).await,
         Address::Named(name) => name,
@@ -193,7 +195,7 @@ async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Link>, ClientError> {
     Err(last)
 }
 
-async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Link>, ClientError> {
+async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Exchange>, ClientError> {
     let failed = |source| ClientError::Connect {
         peer: peer.label().to_owned(),
         source,
@@ -215,5 +217,5 @@ async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Link>, 
             Stream::Client(Box::new(stream))
         }
     };
-    Ok(Link::new(stream, peer.clone(), address))
+    Ok(Exchange::new(stream, peer.clone(), address))
 }

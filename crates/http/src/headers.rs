@@ -5,6 +5,7 @@
 //! of its name. Arenas come from the thread's pool, so a message in a warm worker allocates nothing.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 
 use crate::name::{Id, Name};
 
@@ -36,40 +37,64 @@ pub enum InvalidHeader {
     TooLarge,
 }
 
-/// An ordered list of header fields.
+/// An ordered list of header fields: one pointer, as messages are passed on by value.
 #[derive(Default)]
-pub struct Headers {
+pub struct Headers(Option<Box<FieldList>>);
+
+/// The fields behind [`Headers`], with all that can be asked of them.
+pub struct FieldList {
     arena: Vec<u8>,
     fields: Vec<Field>,
     /// Request targets: text, so that reading one checks nothing again.
     texts: String,
 }
 
-/// What a list lies in: arena, fields, texts.
-type Memory = (Vec<u8>, Vec<Field>, String);
+/// What a list with nothing in it reads.
+static EMPTY: FieldList = FieldList {
+    arena: Vec::new(),
+    fields: Vec::new(),
+    texts: String::new(),
+};
 
 /// How many arenas a thread keeps, and how large they may be to be kept.
 const POOLED: usize = 256;
 const POOLED_BYTES: usize = 16 * 1024;
 
 thread_local! {
-    static POOL: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Vec<Box<FieldList>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Headers {
-    /// An empty list, on memory from the thread's pool.
-    pub fn new() -> Self {
-        let pooled = POOL.with(|pool| pool.borrow_mut().pop());
-        let (arena, fields, texts) = pooled.unwrap_or_else(|| {
-            (
-                Vec::with_capacity(1024),
-                Vec::with_capacity(24),
-                String::with_capacity(64),
-            )
-        });
-        Self { arena, fields, texts }
+    /// An empty list; its memory comes from the thread's pool with the first field.
+    pub const fn new() -> Self {
+        Self(None)
     }
+}
 
+impl Deref for Headers {
+    type Target = FieldList;
+
+    fn deref(&self) -> &FieldList {
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+impl DerefMut for Headers {
+    fn deref_mut(&mut self) -> &mut FieldList {
+        self.0.get_or_insert_with(|| {
+            let pooled = POOL.with(|pool| pool.borrow_mut().pop());
+            pooled.unwrap_or_else(|| {
+                Box::new(FieldList {
+                    arena: Vec::with_capacity(1024),
+                    fields: Vec::with_capacity(24),
+                    texts: String::with_capacity(64),
+                })
+            })
+        })
+    }
+}
+
+impl FieldList {
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()
@@ -288,19 +313,18 @@ pub(crate) fn is_value(value: &[u8]) -> bool {
 
 impl Drop for Headers {
     fn drop(&mut self) {
-        if self.arena.capacity() == 0 || self.arena.capacity().max(self.texts.capacity()) > POOLED_BYTES {
+        let Some(mut list) = self.0.take() else { return };
+        if list.arena.capacity().max(list.texts.capacity()) > POOLED_BYTES {
             return;
         }
-        let (mut arena, mut fields) = (std::mem::take(&mut self.arena), std::mem::take(&mut self.fields));
-        let mut texts = std::mem::take(&mut self.texts);
-        arena.clear();
-        fields.clear();
-        texts.clear();
+        list.arena.clear();
+        list.fields.clear();
+        list.texts.clear();
         // A thread that is ending has no pool any more: the memory just goes.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
             if pool.len() < POOLED {
-                pool.push((arena, fields, texts));
+                pool.push(list);
             }
         });
     }
@@ -309,9 +333,10 @@ impl Drop for Headers {
 impl Clone for Headers {
     fn clone(&self) -> Self {
         let mut copy = Self::new();
-        copy.arena.extend_from_slice(&self.arena);
-        copy.fields.extend_from_slice(&self.fields);
-        copy.texts.push_str(&self.texts);
+        let list = &mut *copy;
+        list.arena.extend_from_slice(&self.arena);
+        list.fields.extend_from_slice(&self.fields);
+        list.texts.push_str(&self.texts);
         copy
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lockgate_telemetry::clock;
 
-use crate::h1::client::Link;
+use crate::h1::client::{Exchange, Link};
 use crate::peer::{Address, Peer};
 
 /// How long a connection beyond a peer's limit may be unused.
@@ -17,7 +17,7 @@ const MAX_SURPLUS: usize = 1024;
 const SWEEP: Duration = Duration::from_millis(500);
 
 /// A link stays in its box from exchange to exchange.
-type Links = Vec<Box<Link>>;
+type Links = Vec<Box<Exchange>>;
 
 #[derive(Default)]
 struct Pool {
@@ -51,16 +51,16 @@ impl Hasher for ById {
 }
 
 /// An idle connection to a peer that is still good.
-pub(crate) fn take(peer: &Peer) -> Option<Box<Link>> {
+pub(crate) fn take(peer: &Peer) -> Option<Box<Exchange>> {
     POOL.with(|pool| {
         let mut idle = pool.idle.borrow_mut();
         let links = idle.get_mut(&peer.id)?;
-        while let Some(mut link) = links.pop() {
-            if clock::recent().duration_since(link.idle_since) < peer.keep_alive.timeout
-                && is_current(&link, peer)
-                && link.is_quiet()
+        while let Some(mut exchange) = links.pop() {
+            if clock::recent().duration_since(exchange.link.idle_since) < peer.keep_alive.timeout
+                && is_current(&exchange.link, peer)
+                && exchange.link.is_quiet()
             {
-                return Some(link);
+                return Some(exchange);
             }
         }
         None
@@ -75,18 +75,20 @@ fn is_current(link: &Link, peer: &Peer) -> bool {
 }
 
 /// Keeps a connection for the next request, if its peer's limits allow.
-pub(crate) fn give(mut link: Box<Link>) {
+pub(crate) fn give(mut exchange: Box<Exchange>) {
+    let link = &mut exchange.link;
     let limits = link.peer.keep_alive;
     let is_spent = limits.requests > 0 && link.requests >= limits.requests;
     if limits.connections == 0 || is_spent || crate::timer::is_draining() {
         return;
     }
     link.idle_since = clock::recent();
+    let id = link.peer.id;
     POOL.with(|pool| {
         let mut idle = pool.idle.borrow_mut();
-        let links = idle.entry(link.peer.id).or_default();
+        let links = idle.entry(id).or_default();
         if links.len() < limits.connections.saturating_add(MAX_SURPLUS) {
-            links.push(link);
+            links.push(exchange);
         }
         drop(idle);
         if !pool.is_swept.replace(true) {
@@ -117,13 +119,16 @@ async fn sweep() {
 
 /// The oldest stand first.
 fn keep_good(links: &mut Links) {
-    links.retain_mut(|link| link.idle_since.elapsed() < link.peer.keep_alive.timeout && link.is_quiet());
-    let limit = links.first().map_or(0, |link| link.peer.keep_alive.connections);
+    links.retain_mut(|exchange| {
+        let link = &mut exchange.link;
+        link.idle_since.elapsed() < link.peer.keep_alive.timeout && link.is_quiet()
+    });
+    let limit = links.first().map_or(0, |exchange| exchange.link.peer.keep_alive.connections);
     let surplus = links.len().saturating_sub(limit);
     let unused = links
         .iter()
         .take(surplus)
-        .take_while(|link| link.idle_since.elapsed() > SURPLUS)
+        .take_while(|exchange| exchange.link.idle_since.elapsed() > SURPLUS)
         .count();
     links.drain(..unused);
 }

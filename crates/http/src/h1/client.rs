@@ -46,8 +46,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream, peer: Arc<Peer>, remote: SocketAddr) -> Box<Self> {
-        Box::new(Self {
+    fn new(stream: Stream, peer: Arc<Peer>, remote: SocketAddr) -> Self {
+        Self {
             stream,
             buffer: ReadBuffer::default(),
             read_timer: Timer::new(),
@@ -56,7 +56,7 @@ impl Link {
             remote,
             idle_since: Instant::now(),
             requests: 0,
-        })
+        }
     }
 
     /// Whether nothing was said since its last response.
@@ -81,10 +81,12 @@ impl Wire for Link {
     }
 }
 
-/// One request on a connection, and the response to it.
+/// A connection with the request on it, and the response to that; between two requests it waits in the pool.
 pub(crate) struct Exchange {
-    link: Box<Link>,
+    pub(crate) link: Link,
     upload: Upload,
+    /// The request, until a response has begun: it may have to be sent again.
+    sender: Option<Sender>,
     reader: BodyReader,
     keep_alive: bool,
     method: Method,
@@ -96,14 +98,13 @@ pub(crate) struct Exchange {
 }
 
 /// How far the request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Upload {
-    Under(Sender),
-    /// All of it is out. Kept until the response begins, in case the connection turns out to be stale.
-    Sent(Sender),
-    /// The peer takes no more of it; a response may still come. Kept where all of it is still in hand.
-    Broken(Option<Sender>),
-    /// It is all out, and a response has begun.
-    Over,
+    Under,
+    /// All of it is out.
+    Sent,
+    /// The peer takes no more of it; a response may still come.
+    Broken,
 }
 
 /// An exchange that failed.
@@ -116,24 +117,44 @@ pub(crate) struct Failure {
 }
 
 impl Exchange {
-    pub(crate) fn new(mut link: Box<Link>, sender: Sender, method: &Method, timeouts: &Timeouts) -> Self {
-        link.requests = link.requests.saturating_add(1);
-        link.patience.set(timeouts.send);
-        Self {
-            link,
-            upload: Upload::Under(sender),
+    /// A fresh connection.
+    pub(crate) fn new(stream: Stream, peer: Arc<Peer>, remote: SocketAddr) -> Box<Self> {
+        Box::new(Self {
+            link: Link::new(stream, peer, remote),
+            upload: Upload::Sent,
+            sender: None,
             reader: BodyReader::default(),
             keep_alive: false,
-            method: method.clone(),
+            method: Method::GET,
             begun: clock::recent(),
             is_read_armed: false,
-            read_timeout: timeouts.read,
+            read_timeout: Duration::MAX,
             interims: 0,
-        }
+        })
+    }
+
+    /// Begins with a request.
+    pub(crate) fn begin(&mut self, sender: Sender, method: &Method, timeouts: &Timeouts) {
+        self.link.requests = self.link.requests.saturating_add(1);
+        self.link.patience.set(timeouts.send);
+        self.upload = Upload::Under;
+        self.sender = Some(sender);
+        self.reader = BodyReader::default();
+        self.keep_alive = false;
+        self.method.clone_from(method);
+        self.begun = clock::recent();
+        self.is_read_armed = false;
+        self.read_timeout = timeouts.read;
+        self.interims = 0;
+    }
+
+    /// The address at the other end.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.link.remote
     }
 
     /// Sends the request and reads the head of its response.
-    pub(crate) async fn response(mut self: Box<Self>) -> Result<Response, Failure> {
+    pub(crate) async fn response(mut self: Box<Self>) -> Result<Response, Box<Failure>> {
         let head = std::future::poll_fn(|cx| self.poll_head(cx)).await;
         match head {
             Ok(mut response) => {
@@ -142,18 +163,8 @@ impl Exchange {
             }
             Err(error) => {
                 let may_repeat = self.may_repeat(&error);
-                let sender = match self.upload {
-                    Upload::Under(sender) | Upload::Sent(sender) | Upload::Broken(Some(sender)) => {
-                        Some(sender)
-                    }
-                    Upload::Broken(None) | Upload::Over => None,
-                };
-                let whole = sender.filter(Sender::is_replayable);
-                Err(Failure {
-                    error,
-                    may_repeat,
-                    whole,
-                })
+                let whole = self.sender.filter(Sender::is_replayable);
+                Err(Box::new(Failure { error, may_repeat, whole }))
             }
         }
     }
@@ -174,7 +185,7 @@ impl Exchange {
             }
             let Poll::Ready(read) = self.link.buffer.poll_fill_more(&mut self.link.stream, cx) else {
                 // The wait for an answer begins when the request is out.
-                if matches!(self.upload, Upload::Under(_)) {
+                if self.upload == Upload::Under {
                     return Poll::Pending;
                 }
                 ready!(self.poll_silence(cx));
@@ -232,32 +243,22 @@ impl Exchange {
     /// Sends on what there is to send. Only the request's own body can fail it: a peer that takes no more may
     /// still answer.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        let Upload::Under(sender) = &mut self.upload else {
-            return Ok(());
-        };
-        match sender.poll_send(&mut *self.link, cx) {
+        let (Upload::Under, Some(sender)) = (self.upload, &mut self.sender) else { return Ok(()) };
+        match sender.poll_send(&mut self.link, cx) {
             Poll::Pending => {}
-            Poll::Ready(Ok(())) => {
-                if let Upload::Under(sender) = std::mem::replace(&mut self.upload, Upload::Over) {
-                    self.upload = Upload::Sent(sender);
-                }
-            }
+            Poll::Ready(Ok(())) => self.upload = Upload::Sent,
             Poll::Ready(Err(SendError::Body(error))) => return Err(error),
-            Poll::Ready(Err(SendError::Io)) => {
-                // The read that follows will say whether anything of a response came.
-                if let Upload::Under(sender) = std::mem::replace(&mut self.upload, Upload::Broken(None)) {
-                    self.upload = Upload::Broken(Some(sender).filter(Sender::is_replayable));
-                }
-            }
+            // The read that follows will say whether anything of a response came.
+            Poll::Ready(Err(SendError::Io)) => self.upload = Upload::Broken,
         }
         Ok(())
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.is_read_armed, true) {
-            match &self.upload {
+            match &self.sender {
                 // It went out in one write, right after the time was read.
-                Upload::Sent(sender) if sender.is_replayable() => {
+                Some(sender) if self.upload == Upload::Sent && sender.is_replayable() => {
                     self.link.read_timer.arm_now(self.read_timeout);
                 }
                 _ => self.link.read_timer.arm(self.read_timeout),
@@ -271,8 +272,8 @@ impl Exchange {
     }
 
     fn into_body(mut self: Box<Self>) -> Body {
-        if matches!(self.upload, Upload::Sent(_)) {
-            self.upload = Upload::Over;
+        if self.upload != Upload::Under {
+            self.sender = None;
         }
         if self.reader.is_done() {
             self.release();
@@ -285,17 +286,12 @@ impl Exchange {
     }
 
     /// Gives the connection back, if both messages ended where they should.
-    fn release(self: Box<Self>) {
-        let Self {
-            mut link,
-            upload,
-            keep_alive,
-            ..
-        } = *self;
-        if keep_alive && matches!(upload, Upload::Over) && link.buffer.is_empty() {
-            link.read_timer.disarm();
-            link.buffer.reset();
-            pool::give(link);
+    fn release(mut self: Box<Self>) {
+        if self.keep_alive && self.upload == Upload::Sent && self.link.buffer.is_empty() {
+            self.sender = None;
+            self.link.read_timer.disarm();
+            self.link.buffer.reset();
+            pool::give(self);
         }
     }
 }
@@ -316,9 +312,6 @@ impl ResponseBody {
             ready!(exchange.poll_data(cx)).map_err(|kind| BodyError::new(Fault::Upstream, kind))?;
         if !has_data && let Some(mut exchange) = self.exchange.take() {
             self.trailers = exchange.reader.trailers();
-            if matches!(exchange.upload, Upload::Sent(_)) {
-                exchange.upload = Upload::Over;
-            }
             exchange.release();
         }
         Poll::Ready(Ok(has_data))
@@ -359,10 +352,10 @@ impl Exchange {
             if let Some(has_data) = self.reader.look(&mut self.link.buffer)? {
                 return Poll::Ready(Ok(has_data));
             }
-            let link = &mut *self.link;
+            let link = &mut self.link;
             let Poll::Ready(read) = self.reader.poll_read(&mut link.buffer, &mut link.stream, cx) else {
                 // A peer may read all of a request before it says more.
-                if matches!(self.upload, Upload::Under(_)) {
+                if self.upload == Upload::Under {
                     return Poll::Pending;
                 }
                 ready!(self.poll_silence(cx));

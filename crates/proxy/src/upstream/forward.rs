@@ -27,7 +27,7 @@ pub(crate) async fn forward(
         cx.upstream.duration = Some(clock::now().duration_since(begun));
         let failure = match answer {
             Ok(response) => return Ok(response),
-            Err(failure) => failure,
+            Err(failure) => *failure,
         };
         if failure.error.fault() == Fault::Upstream {
             tracing::warn!(route = cx.route_id(), node = node.peer.label(), error = %failure.error, "node failed");
@@ -70,7 +70,7 @@ async fn ask(
     request: &Request,
     body: Body,
     cx: &mut RequestContext,
-) -> Result<Response, SendFailure> {
+) -> Result<Response, Box<SendFailure>> {
     let answer = {
         let mut outgoing = Outgoing::forwarding(request, &cx.connection);
         outgoing.host = match &upstream.host {
