@@ -58,7 +58,7 @@ async fn collect(body: &mut Body) -> Result<Vec<u8>, Refusal> {
 async fn discard(body: &mut Body) {
     let mut left = DISCARDED;
     while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-        let length = frame.data_ref().map_or(0, |data| data.len());
+        let length = frame.data_ref().map_or(0, axum::body::Bytes::len);
         match left.checked_sub(length) {
             Some(rest) => left = rest,
             None => return,
