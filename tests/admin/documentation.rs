@@ -58,18 +58,11 @@ fn documented_commands_work_as_printed() {
     let script =
         "ip link set lo up && exec \"$0\" --ignored --exact --nocapture documentation::inside_the_namespace";
     let mut command = Command::new("unshare");
-    command
-        .args(["--map-root-user", "--net", "--", "sh", "-c", script])
-        .arg(this);
+    command.args(["--map-root-user", "--net", "--", "sh", "-c", script]).arg(this);
     command.env("LOCKGATE_BIN", lockgate());
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("install util-linux (unshare): {error}"));
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.output().unwrap_or_else(|error| panic!("install util-linux (unshare): {error}"));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(
         output.status.success(),
         "in a network namespace (needs unshare of util-linux, ip of iproute2, and user namespaces or root):\n{text}"
@@ -78,19 +71,11 @@ fn documented_commands_work_as_printed() {
 }
 
 fn start_dev() -> Process {
-    let home = tempfile::tempdir()
-        .expect("the temporary directory is writable")
-        .keep();
+    let home = tempfile::tempdir().expect("the temporary directory is writable").keep();
     let mut command = Command::new(lockgate());
-    command
-        .arg("dev")
-        .arg("--data-dir")
-        .arg(home.join("data"))
-        .current_dir(&home);
+    command.arg("dev").arg("--data-dir").arg(home.join("data")).current_dir(&home);
     for name in [KEYED, SIGNED] {
-        command
-            .arg("--resolve")
-            .arg(format!("{name}:443:127.0.0.1:{FUNCTION_PORT}"));
+        command.arg("--resolve").arg(format!("{name}:443:127.0.0.1:{FUNCTION_PORT}"));
     }
     let mut process = Process::start(&mut command);
     eventually("lockgate dev should answer on its documented ports", || {
@@ -116,26 +101,18 @@ fn inside_the_namespace() {
     let authority = Authority::new();
     let function = Function::start_tls(FUNCTION_PORT, authority.server(KEYED));
     let upstream = FakeUpstream::scripted(1980, None, |request, connection| {
-        connection
-            .answer("200 OK", &[], format!("upstream {}", request.target()))
-            .map(|()| Then::Keep)
+        connection.answer("200 OK", &[], format!("upstream {}", request.target())).map(|()| Then::Keep)
     });
     let _gateway = start_dev();
     let hello = "\"Hello, APISIX!\"";
 
-    assert!(
-        run(0).output.contains("\"key\":\"/apisix/routes/1\""),
-        "PUT with an API key"
-    );
+    assert!(run(0).output.contains("\"key\":\"/apisix/routes/1\""), "PUT with an API key");
     let answer = run(1);
     assert_eq!(answer.status(), 200, "{answer:?}");
     assert!(answer.output.ends_with(hello), "{answer:?}");
     assert_eq!(function.next().target(), "/default/test-apisix?name=APISIX");
     let answer = run(2);
-    assert!(
-        answer.output.starts_with("HTTP/2 200") && answer.output.ends_with(hello),
-        "{answer:?}"
-    );
+    assert!(answer.output.starts_with("HTTP/2 200") && answer.output.ends_with(hello), "{answer:?}");
     assert_eq!(function.next().target(), "/default/test-apisix?name=APISIX");
 
     assert!(run(3).output.contains("\"iam\""), "PUT with IAM credentials");
@@ -146,10 +123,7 @@ fn inside_the_namespace() {
     assert!(answer.output.ends_with(hello), "{answer:?}");
     assert_eq!(function.next().target(), "/default/test-apisix?name=APISIX");
 
-    assert!(
-        run(6).output.contains("127.0.0.1:1980"),
-        "PUT of an upstream in place of the plugin"
-    );
+    assert!(run(6).output.contains("127.0.0.1:1980"), "PUT of an upstream in place of the plugin");
     let answer = sh("curl -i http://127.0.0.1:9080/aws");
     assert!(answer.output.ends_with("upstream /aws"), "{answer:?}");
     assert_eq!(upstream.next().target(), "/aws");
@@ -158,8 +132,5 @@ fn inside_the_namespace() {
     let rebound = sh(
         "curl -i -H 'Host: evil.example' -H 'X-API-KEY: edd1c9f034335f136f87ad84b625c8f1' http://127.0.0.1:9080/apisix/admin/routes",
     );
-    assert!(
-        (400..500).contains(&rebound.status()),
-        "another Host must not reach the Admin API: {rebound:?}"
-    );
+    assert!((400..500).contains(&rebound.status()), "another Host must not reach the Admin API: {rebound:?}");
 }

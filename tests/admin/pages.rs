@@ -8,11 +8,7 @@ use serde_json::Value;
 /// Every field below a schema by its dotted path, with its schema.
 fn fields<'a>(schema: &'a Value, above: &str, found: &mut Vec<(String, &'a Value)>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        let path = if above.is_empty() {
-            name.clone()
-        } else {
-            format!("{above}.{name}")
-        };
+        let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
         if name == "_meta" {
             continue;
         }
@@ -38,9 +34,7 @@ fn every_field_of_every_plugin_is_on_its_page_with_its_default() {
         let mut found = Vec::new();
         fields(&plugin["schema"], "", &mut found);
         for (field, schema) in found {
-            let row = page
-                .lines()
-                .find(|line| line.starts_with(&format!("| `{field}` |")));
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{field}` |")));
             let row = row.unwrap_or_else(|| panic!("{name}: no row for {field}"));
             if let Some(default) = schema.get("default") {
                 assert!(

@@ -12,10 +12,7 @@ fn a_resource_is_created_replaced_read_listed_and_deleted() {
     let gateway = Gateway::start();
     let (status, created) = gateway.admin("PUT", "/routes/1", json!({"uri": "/a", "upstream": node()}));
     assert_eq!((status, &created["key"]), (201, &json!("/apisix/routes/1")));
-    assert_eq!(
-        (&created["value"]["id"], &created["value"]["uri"]),
-        (&json!("1"), &json!("/a"))
-    );
+    assert_eq!((&created["value"]["id"], &created["value"]["uri"]), (&json!("1"), &json!("/a")));
     assert!(created["value"]["create_time"].is_u64() && created["value"]["update_time"].is_u64());
     let (status, replaced) = gateway.admin("PUT", "/routes/1", json!({"uri": "/b", "upstream": node()}));
     assert_eq!(status, 200);
@@ -29,10 +26,7 @@ fn a_resource_is_created_replaced_read_listed_and_deleted() {
         (200, &json!(1), &json!("/apisix/routes/1"))
     );
     let (status, deleted) = gateway.admin("DELETE", "/routes/1", Value::Null);
-    assert_eq!(
-        (status, deleted),
-        (200, json!({"key": "/apisix/routes/1", "deleted": "1"}))
-    );
+    assert_eq!((status, deleted), (200, json!({"key": "/apisix/routes/1", "deleted": "1"})));
     let missing = (404, json!({"message": "Key not found"}));
     assert_eq!(gateway.admin("GET", "/routes/1", Value::Null), missing);
     assert_eq!(gateway.admin("DELETE", "/routes/1", Value::Null), missing);
@@ -45,13 +39,7 @@ fn post_makes_an_id() {
     assert_eq!(status, 201);
     let (_, two) = gateway.admin("POST", "/routes", json!({"uri": "/a", "upstream": node()}));
     assert_ne!(one["value"]["id"], two["value"]["id"]);
-    assert_eq!(
-        one["key"],
-        json!(format!(
-            "/apisix/routes/{}",
-            one["value"]["id"].as_str().expect("an id")
-        ))
-    );
+    assert_eq!(one["key"], json!(format!("/apisix/routes/{}", one["value"]["id"].as_str().expect("an id"))));
 }
 
 #[test]
@@ -62,10 +50,7 @@ fn patch_merges_and_null_deletes() {
     assert_eq!((status, &patched["value"]["uri"]), (200, &json!("/b")));
     assert_eq!(patched["value"].get("name"), None);
     let (status, patched) = gateway.admin("PATCH", "/routes/1/upstream/nodes", json!({"127.0.0.1:1980": 5}));
-    assert_eq!(
-        (status, &patched["value"]["upstream"]["nodes"]),
-        (200, &json!({"127.0.0.1:1980": 5}))
-    );
+    assert_eq!((status, &patched["value"]["upstream"]["nodes"]), (200, &json!({"127.0.0.1:1980": 5})));
     assert_eq!(gateway.admin("PATCH", "/routes/9", json!({"uri": "/b"})).0, 404);
 }
 
@@ -101,28 +86,18 @@ fn errors_are_told_in_apisix_words() {
             json!({"uri": "/a", "upstream_id": "nope"}),
             "failed to fetch upstream info by upstream id [nope], response code: 404".to_owned(),
         ),
-        (
-            json!({"uri": "/a", "id": "other", "plugins": {}}),
-            "wrong route id".to_owned(),
-        ),
+        (json!({"uri": "/a", "id": "other", "plugins": {}}), "wrong route id".to_owned()),
     ];
     for (body, words) in table {
         let (status, answer) = gateway.admin("PUT", "/routes/3", body.clone());
-        assert_eq!(
-            (status, answer["error_msg"].as_str()),
-            (400, Some(words.as_str())),
-            "{body}"
-        );
+        assert_eq!((status, answer["error_msg"].as_str()), (400, Some(words.as_str())), "{body}");
     }
     assert_eq!(
         gateway.admin("PUT", "/routes/3", Value::Null).1,
         json!({"error_msg": "missing configurations"})
     );
     let (status, answer) = gateway.admin("GET", "/nosuch", Value::Null);
-    assert_eq!(
-        (status, answer),
-        (404, json!({"error_msg": "Unsupported resource type: nosuch"}))
-    );
+    assert_eq!((status, answer), (404, json!({"error_msg": "Unsupported resource type: nosuch"})));
 }
 
 #[test]
@@ -130,10 +105,7 @@ fn something_in_use_is_not_deleted() {
     let gateway = Gateway::start();
     gateway.put("/upstreams/u", node());
     gateway.put("/services/s", json!({"upstream": node()}));
-    gateway.put(
-        "/routes/r",
-        json!({"uri": "/a", "upstream_id": "u", "service_id": "s"}),
-    );
+    gateway.put("/routes/r", json!({"uri": "/a", "upstream_id": "u", "service_id": "s"}));
     let (status, answer) = gateway.admin("DELETE", "/upstreams/u", Value::Null);
     let words = "can not delete this upstream, route [r] is still using it now";
     assert_eq!((status, answer["error_msg"].as_str()), (400, Some(words)));
@@ -176,19 +148,10 @@ fn whatever_the_body_is_the_answer_is_never_a_5xx() {
             let reply = gateway
                 .try_admin(method, path, body)
                 .unwrap_or_else(|error| panic!("{method} {path} {shown}: {error}"));
-            assert!(
-                reply.status < 500,
-                "{method} {path} {shown}: {} {}",
-                reply.status,
-                reply.text()
-            );
+            assert!(reply.status < 500, "{method} {path} {shown}: {} {}", reply.status, reply.text());
         }
     }
-    assert_eq!(
-        gateway.admin("GET", "/routes", Value::Null).0,
-        200,
-        "it still answers"
-    );
+    assert_eq!(gateway.admin("GET", "/routes", Value::Null).0, 200, "it still answers");
 }
 
 #[test]
@@ -210,11 +173,7 @@ fn plugins_and_schemas_are_listed() {
     let gateway = Gateway::start();
     let (status, list) = gateway.admin("GET", "/plugins/list", Value::Null);
     assert_eq!(status, 200);
-    assert!(
-        list.as_array()
-            .is_some_and(|names| names.contains(&json!("aws-lambda"))),
-        "{list}"
-    );
+    assert!(list.as_array().is_some_and(|names| names.contains(&json!("aws-lambda"))), "{list}");
     for path in [
         "/schema/routes",
         "/schema/upstreams",
@@ -229,15 +188,6 @@ fn plugins_and_schemas_are_listed() {
     assert_eq!(schema["properties"]["timeout"]["minimum"], json!(100));
     let good = json!({"uri": "/a", "upstream": node()});
     assert_eq!(gateway.admin("POST", "/schema/validate/routes", good).0, 200);
-    assert_eq!(
-        gateway
-            .admin("POST", "/schema/validate/routes", json!({"uri": 1}))
-            .0,
-        400
-    );
-    assert_eq!(
-        gateway.admin("GET", "/routes", Value::Null).1["total"],
-        json!(0),
-        "validating keeps nothing"
-    );
+    assert_eq!(gateway.admin("POST", "/schema/validate/routes", json!({"uri": 1})).0, 400);
+    assert_eq!(gateway.admin("GET", "/routes", Value::Null).1["total"], json!(0), "validating keeps nothing");
 }

@@ -11,27 +11,17 @@ fn user(lab: &Value, prefix: &str) -> Value {
 }
 
 fn target(lab: &Value, name: &str) -> String {
-    lab["targets"][name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no target {name}"))
-        .to_owned()
+    lab["targets"][name].as_str().unwrap_or_else(|| panic!("no target {name}")).to_owned()
 }
 
 /// PUTs `/iam`, signed by a pair for a service.
 fn route(gateway: &Gateway, uri: &str, service: &str, mut iam: Value) {
     iam["service"] = json!(service);
-    gateway.lambda(
-        "1",
-        "/iam",
-        json!({"function_uri": uri, "authorization": {"iam": iam}}),
-    );
+    gateway.lambda("1", "/iam", json!({"function_uri": uri, "authorization": {"iam": iam}}));
 }
 
-const ENDPOINTS: [(&str, &str); 3] = [
-    ("rest_iam", "execute-api"),
-    ("http_iam", "execute-api"),
-    ("url_iam", "lambda"),
-];
+const ENDPOINTS: [(&str, &str); 3] =
+    [("rest_iam", "execute-api"), ("http_iam", "execute-api"), ("url_iam", "lambda")];
 
 #[test]
 fn a_user_with_rights_is_answered_by_every_kind_of_endpoint() {
@@ -40,11 +30,7 @@ fn a_user_with_rights_is_answered_by_every_kind_of_endpoint() {
     for (name, service) in ENDPOINTS {
         route(&gateway, &target(&lab, name), service, user(&lab, ""));
         let reply = gateway.get("/iam?name=APISIX");
-        assert_eq!(
-            (reply.status, reply.text().as_str()),
-            (200, "\"Hello, APISIX!\""),
-            "{name}"
-        );
+        assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""), "{name}");
     }
 }
 
@@ -76,12 +62,8 @@ fn a_signed_function_url_sees_path_query_and_body() {
         json!({"function_uri": target(&lab, "url_iam_echo"), "authorization": {"iam": iam}}),
     );
     let path = "/iam/a%20b/%2F/%C3%BC/(x)@:+,;$/%25/?k=2&k=1&e=&z&n=%C3%BC";
-    let event = event(&gateway.request(
-        "POST",
-        path,
-        &["Content-Type: text/plain", "X-D: 1", "X-D: 2"],
-        b"hi",
-    ));
+    let event =
+        event(&gateway.request("POST", path, &["Content-Type: text/plain", "X-D: 1", "X-D: 2"], b"hi"));
     assert_eq!(event["rawPath"], json!("/a b///ü/(x)@:+,;$/%/"));
     assert_eq!(event["queryStringParameters"]["k"], json!("2,1"));
     assert_eq!(event["body"], json!("hi"));
@@ -122,18 +104,9 @@ fn hosts_over_tls_are_signed_with_their_port() {
         let host = lab["targets"]["hosts"][name].as_str().expect("a host");
         let settings = Settings::new().environment("SSL_CERT_FILE", certificates());
         let gateway = Gateway::with(settings.resolve(format!("{host}:4567:127.0.0.1:4567")));
-        route(
-            &gateway,
-            &format!("https://{host}:4567{path}"),
-            service,
-            user(&lab, ""),
-        );
+        route(&gateway, &format!("https://{host}:4567{path}"), service, user(&lab, ""));
         let reply = gateway.get("/iam?name=APISIX");
-        assert_eq!(
-            (reply.status, reply.text().as_str()),
-            (200, "\"Hello, APISIX!\""),
-            "{name}"
-        );
+        assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""), "{name}");
     }
 }
 
@@ -142,17 +115,8 @@ fn temporary_credentials_are_signed_with_their_token() {
     let lab = ministack();
     let gateway = Gateway::start();
     // STS is called through the gateway, which signs for any service.
-    route(
-        &gateway,
-        lab["endpoint"].as_str().expect("an endpoint"),
-        "sts",
-        user(&lab, ""),
-    );
-    let role = lab["role"]
-        .as_str()
-        .expect("a role")
-        .replace(':', "%3A")
-        .replace('/', "%2F");
+    route(&gateway, lab["endpoint"].as_str().expect("an endpoint"), "sts", user(&lab, ""));
+    let role = lab["role"].as_str().expect("a role").replace(':', "%3A").replace('/', "%2F");
     let form = format!("Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn={role}");
     let reply = gateway.request(
         "POST",
@@ -163,9 +127,8 @@ fn temporary_credentials_are_signed_with_their_token() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let text = reply.text();
     let field = |name: &str| {
-        let (_, rest) = text
-            .split_once(&format!("<{name}>"))
-            .unwrap_or_else(|| panic!("no {name} in {text}"));
+        let (_, rest) =
+            text.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {text}"));
         json!(rest.split('<').next())
     };
     let mut iam = json!({"accesskey": field("AccessKeyId"), "secretkey": field("SecretAccessKey")});

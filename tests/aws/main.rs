@@ -15,10 +15,7 @@ const SERVERLESS: &str = "http://127.0.0.1:3000";
 fn require(address: &str) {
     let address: std::net::SocketAddr = address.parse().expect("an address");
     let up = std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(2)).is_ok();
-    assert!(
-        up,
-        "nothing answers on {address}: start the AWS stand-ins with ../shared/lab/aws/up.sh"
-    );
+    assert!(up, "nothing answers on {address}: start the AWS stand-ins with ../shared/lab/aws/up.sh");
 }
 
 /// The authority that the stand-ins' certificates are signed by.
@@ -58,16 +55,8 @@ fn event(reply: &Reply) -> Value {
 
 #[test]
 fn serverless_refuses_without_the_key_and_answers_with_it() {
-    assert_eq!(
-        serverless(None)
-            .get("/aws/default/test-apisix?name=APISIX")
-            .status,
-        403
-    );
-    assert_eq!(
-        serverless(Some("wrong")).get("/aws/default/test-apisix").status,
-        403
-    );
+    assert_eq!(serverless(None).get("/aws/default/test-apisix?name=APISIX").status, 403);
+    assert_eq!(serverless(Some("wrong")).get("/aws/default/test-apisix").status, 403);
     let reply = serverless(Some(KEY)).get("/aws/default/test-apisix?name=APISIX");
     assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""));
 }
@@ -76,12 +65,7 @@ fn serverless_refuses_without_the_key_and_answers_with_it() {
 fn serverless_sees_path_query_headers_and_body_as_sent() {
     let gateway = serverless(Some(KEY));
     let headers = ["X-Dup: 1", "X-Dup: 2", "Content-Type: text/plain"];
-    let reply = gateway.request(
-        "POST",
-        "/aws/default/secure/echo/a%20b/c?x=1&x=2&e=",
-        &headers,
-        b"hi",
-    );
+    let reply = gateway.request("POST", "/aws/default/secure/echo/a%20b/c?x=1&x=2&e=", &headers, b"hi");
     let event = event(&reply);
     assert_eq!(event["httpMethod"], json!("POST"));
     assert_eq!(event["pathParameters"]["proxy"], json!("a b/c"));
@@ -105,10 +89,7 @@ fn serverless_answers_of_every_shape_come_through() {
         502,
         "the function's own failure is passed on"
     );
-    assert_eq!(
-        gateway.get("/aws/default/open/hellopy?name=Py").text(),
-        "\"Hello, Py!\""
-    );
+    assert_eq!(gateway.get("/aws/default/open/hellopy?name=Py").text(), "\"Hello, Py!\"");
 }
 
 #[test]
@@ -127,11 +108,7 @@ fn ministack_refuses_without_the_key_and_answers_with_it() {
     let target = lab["targets"]["rest_key"].as_str().expect("a target");
     assert_eq!(gateway(target, None).get("/aws/?name=APISIX").status, 403);
     let gateway = Gateway::start();
-    gateway.lambda(
-        "1",
-        "/aws",
-        json!({"function_uri": target, "authorization": {"apikey": KEY}}),
-    );
+    gateway.lambda("1", "/aws", json!({"function_uri": target, "authorization": {"apikey": KEY}}));
     let reply = gateway.get("/aws?name=APISIX");
     assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""));
 }
@@ -157,11 +134,7 @@ fn ministack_over_tls_is_reached_by_its_host_name() {
             .resolve(format!("{host}:4567:127.0.0.1:4567")),
     );
     let uri = format!("https://{host}:4567/default/test-apisix");
-    gateway.lambda(
-        "1",
-        "/aws",
-        json!({"function_uri": uri, "authorization": {"apikey": KEY}}),
-    );
+    gateway.lambda("1", "/aws", json!({"function_uri": uri, "authorization": {"apikey": KEY}}));
     for _ in 0..3 {
         let reply = gateway.get("/aws?name=APISIX");
         assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""));

@@ -17,11 +17,7 @@ fn iam() -> Value {
 fn gateway(authorization: &Value) -> Gateway {
     require("127.0.0.1:8442");
     let gateway = Gateway::start();
-    gateway.lambda(
-        "1",
-        "/v/*",
-        json!({"function_uri": VERIFIER, "authorization": authorization}),
-    );
+    gateway.lambda("1", "/v/*", json!({"function_uri": VERIFIER, "authorization": authorization}));
     gateway
 }
 
@@ -33,9 +29,7 @@ fn seen(reply: &Reply) -> Value {
 
 fn sent<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = seen["headers"].as_array().expect("the verifier lists headers");
-    let named = headers
-        .iter()
-        .filter(|pair| pair[0].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+    let named = headers.iter().filter(|pair| pair[0].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name)));
     named.filter_map(|pair| pair[1].as_str()).collect()
 }
 
@@ -67,13 +61,9 @@ fn a_path_of_any_shape_is_signed_as_it_is_sent() {
 #[test]
 fn doubled_slashes_and_dots_are_resolved_before_they_are_signed() {
     let gateway = gateway(&json!({"iam": iam()}));
-    for (path, resolved) in [
-        ("/a//b", "/a/b"),
-        ("//a/", "/a/"),
-        ("/a/./b", "/a/b"),
-        ("/a/../b", "/b"),
-        ("/a/b/..", "/a/"),
-    ] {
+    for (path, resolved) in
+        [("/a//b", "/a/b"), ("//a/", "/a/"), ("/a/./b", "/a/b"), ("/a/../b", "/b"), ("/a/b/..", "/a/")]
+    {
         let seen = seen(&gateway.get(&format!("/v{path}")));
         assert_eq!(seen["path"], json!(format!("/default{resolved}")), "{path}");
     }
@@ -98,11 +88,7 @@ fn a_query_of_any_shape_is_signed_and_keeps_its_order() {
         assert_eq!(seen["sigv4"]["warnings"], json!([]), "{query}");
     }
     let seen = seen(&gateway.get("/v/q?name=a+b&c=%2B"));
-    assert_eq!(
-        seen["query"],
-        json!("name=a%20b&c=%2B"),
-        "a raw + is read in two ways, so it is never sent"
-    );
+    assert_eq!(seen["query"], json!("name=a%20b&c=%2B"), "a raw + is read in two ways, so it is never sent");
 }
 
 #[test]
@@ -123,26 +109,12 @@ fn headers_that_proxies_touch_do_not_break_the_signature() {
     ];
     let seen = seen(&gateway.request("GET", "/v/h", &headers, b""));
     assert_eq!(sent(&seen, "x-twice"), ["1", "2"]);
-    assert_eq!(
-        sent(&seen, "x-spaces"),
-        ["a   b\tc"],
-        "spaces arrive as they were sent"
-    );
+    assert_eq!(sent(&seen, "x-spaces"), ["a   b\tc"], "spaces arrive as they were sent");
     assert_eq!(sent(&seen, "x-empty"), [""]);
     assert_eq!(sent(&seen, "host"), ["127.0.0.1:8442"]);
     let signed = seen["sigv4"]["signed_headers"].as_array().expect("a list");
-    for header in [
-        "user-agent",
-        "x-forwarded-for",
-        "x-amzn-trace-id",
-        "te",
-        "expect",
-        "connection",
-    ] {
-        assert!(
-            !signed.contains(&json!(header)),
-            "{header} may change on its way: {signed:?}"
-        );
+    for header in ["user-agent", "x-forwarded-for", "x-amzn-trace-id", "te", "expect", "connection"] {
+        assert!(!signed.contains(&json!(header)), "{header} may change on its way: {signed:?}");
     }
 }
 
@@ -160,46 +132,27 @@ fn bodies_and_methods_are_signed() {
         let seen = seen(&gateway.request(method, "/v/b", &["Content-Type: application/json"], body));
         assert_eq!(seen["method"], json!(method));
         if let Some(text) = seen["body"].as_str() {
-            assert!(
-                text.as_bytes() == body,
-                "{method}: {} bytes arrived of {}",
-                text.len(),
-                body.len()
-            );
+            assert!(text.as_bytes() == body, "{method}: {} bytes arrived of {}", text.len(), body.len());
         }
     }
     assert_eq!(gateway.request("HEAD", "/v/b", &[], b"").status, 200);
     let chunked = b"POST /v/b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
         3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     let seen = seen(&gateway.connect().exchange(chunked));
-    assert_eq!(
-        seen["body"],
-        json!("abcde"),
-        "a body without a length is gathered to be signed"
-    );
+    assert_eq!(seen["body"], json!("abcde"), "a body without a length is gathered to be signed");
 }
 
 #[test]
 fn a_clients_own_authorization_is_moved_and_dropped_as_configured() {
-    let headers = [
-        "Authorization: Bearer theirs",
-        "X-Amz-Date: 20000101T000000Z",
-        "X-Amz-Security-Token: theirs",
-    ];
+    let headers =
+        ["Authorization: Bearer theirs", "X-Amz-Date: 20000101T000000Z", "X-Amz-Security-Token: theirs"];
     let call = |gateway: &Gateway| gateway.request("GET", "/v/x", &headers, b"");
     let moved = seen(&call(&gateway(&json!({"iam": iam()}))));
     assert_eq!(sent(&moved, "x-original-authorization"), ["Bearer theirs"]);
-    assert!(
-        sent(&moved, "x-amz-security-token").is_empty(),
-        "theirs would be refused"
-    );
-    let dropped = seen(&call(&gateway(
-        &json!({"iam": iam(), "client_authorization": "drop"}),
-    )));
+    assert!(sent(&moved, "x-amz-security-token").is_empty(), "theirs would be refused");
+    let dropped = seen(&call(&gateway(&json!({"iam": iam(), "client_authorization": "drop"}))));
     assert!(sent(&dropped, "x-original-authorization").is_empty());
-    let passed = call(&gateway(
-        &json!({"iam": iam(), "client_authorization": "passthrough"}),
-    ));
+    let passed = call(&gateway(&json!({"iam": iam(), "client_authorization": "passthrough"})));
     assert_eq!(passed.status, 403, "the verifier does not know their token");
     assert!(passed.text().contains("Bearer theirs"), "{}", passed.text());
 }
@@ -219,10 +172,7 @@ fn a_wrong_secret_is_refused_in_the_words_of_the_other_side() {
     let reply = wrong.get("/v/x");
     assert_eq!(reply.status, 403);
     assert_eq!(reply.get("x-amzn-errortype"), Some("InvalidSignatureException"));
-    assert!(
-        !reply.text().contains(secret) && !wrong.output().contains(secret),
-        "the secret stays here"
-    );
+    assert!(!reply.text().contains(secret) && !wrong.output().contains(secret), "the secret stays here");
     let unknown = gateway(&json!({"iam": {"accesskey": "AKIDOTHER", "secretkey": SECRET_KEY}}));
     assert_eq!(unknown.get("/v/x").status, 403);
 }
@@ -230,15 +180,10 @@ fn a_wrong_secret_is_refused_in_the_words_of_the_other_side() {
 #[test]
 fn connections_are_reused_over_tls_and_region_and_service_come_from_the_host() {
     require("127.0.0.1:8443");
-    let hosts = [
-        "localhost",
-        "abc.lambda-url.us-east-1.on.aws",
-        "abc.execute-api.eu-west-1.amazonaws.com",
-    ];
+    let hosts = ["localhost", "abc.lambda-url.us-east-1.on.aws", "abc.execute-api.eu-west-1.amazonaws.com"];
     let settings = Settings::new().environment("SSL_CERT_FILE", certificates());
-    let settings = hosts.iter().fold(settings, |settings, host| {
-        settings.resolve(format!("{host}:8443:127.0.0.1:8443"))
-    });
+    let settings =
+        hosts.iter().fold(settings, |settings, host| settings.resolve(format!("{host}:8443:127.0.0.1:8443")));
     let gateway = Gateway::with(settings);
     let lambda = |host: &str, verify: bool| {
         let uri = format!("https://{host}:8443/default");
@@ -251,15 +196,8 @@ fn connections_are_reused_over_tls_and_region_and_service_come_from_the_host() {
     lambda(hosts[0], true);
     let first = seen(&gateway.get("/v/x/"));
     let second = seen(&gateway.get("/v/x/"));
-    assert_eq!(
-        first["sigv4"]["service"],
-        json!("execute-api"),
-        "what APISIX takes"
-    );
-    assert_eq!(
-        first["connection"]["number"], second["connection"]["number"],
-        "one connection for both"
-    );
+    assert_eq!(first["sigv4"]["service"], json!("execute-api"), "what APISIX takes");
+    assert_eq!(first["connection"]["number"], second["connection"]["number"], "one connection for both");
     lambda(hosts[1], false);
     assert_eq!(seen(&gateway.get("/v/x"))["sigv4"]["service"], json!("lambda"));
     lambda(hosts[2], false);

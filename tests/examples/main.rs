@@ -22,14 +22,9 @@ fn example(name: &str) -> Settings {
 fn every_example_is_started_by_a_test_here() {
     let entries = std::fs::read_dir(directory()).expect("the examples are there");
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("a readable directory").file_name();
-    let mut names: Vec<String> = entries
-        .map(|entry| name(entry).to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> = entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
     names.sort();
-    assert_eq!(
-        names,
-        ["admin-keys.yaml", "json-access-log.yaml", "split-horizon.yaml"]
-    );
+    assert_eq!(names, ["admin-keys.yaml", "json-access-log.yaml", "split-horizon.yaml"]);
 }
 
 /// The lines of a log, once it has one for each of these targets.
@@ -54,23 +49,12 @@ fn each_line_of_the_json_access_log_is_an_object_whatever_clients_send() {
     gateway.get("/nowhere");
     let log = gateway.home().join("access.json");
     let lines = logged(&log, &["/x?a=%22", "/nowhere"]);
-    let of = |uri: &str| {
-        lines
-            .iter()
-            .find(|line| line["uri"] == json!(uri))
-            .expect("just seen")
-    };
+    let of = |uri: &str| lines.iter().find(|line| line["uri"] == json!(uri)).expect("just seen");
     let called = of("/x?a=%22");
     assert_eq!(called["agent"], json!("a \"b\" \\c\td"));
     assert_eq!((&called["status"], &called["bytes"]), (&json!(200), &json!(2)));
-    assert_eq!(
-        (&called["route"], &called["upstream"]),
-        (&json!("1"), &json!(upstream.node()))
-    );
-    assert_eq!(
-        (&of("/nowhere")["status"], &of("/nowhere")["upstream"]),
-        (&json!(404), &json!(""))
-    );
+    assert_eq!((&called["route"], &called["upstream"]), (&json!("1"), &json!(upstream.node())));
+    assert_eq!((&of("/nowhere")["status"], &of("/nowhere")["upstream"]), (&json!(404), &json!("")));
     std::fs::rename(&log, gateway.home().join("access.old")).expect("the log is there");
     gateway.process().signal("USR1");
     eventually("a new log should be there", || log.exists().then_some(()));
@@ -81,35 +65,18 @@ fn each_line_of_the_json_access_log_is_an_object_whatever_clients_send() {
 #[test]
 fn the_admin_keys_do_what_their_roles_say() {
     let keys = |settings: Settings| {
-        settings
-            .environment("DEPLOY_KEY", "deploy-0123456789")
-            .environment("VIEW_KEY", "view-0123456789")
+        settings.environment("DEPLOY_KEY", "deploy-0123456789").environment("VIEW_KEY", "view-0123456789")
     };
     let gateway = Gateway::with(keys(example("admin-keys.yaml")));
     let call = |key: &str, arguments: &[&str]| {
-        let (key, url) = (
-            format!("X-API-KEY: {key}"),
-            format!("http://{}/apisix/admin/routes/1", gateway.admin),
-        );
-        let line = [
-            &["-i", &url, "-H", &key, "-H", "Origin: http://page.example"],
-            arguments,
-        ]
-        .concat();
+        let (key, url) =
+            (format!("X-API-KEY: {key}"), format!("http://{}/apisix/admin/routes/1", gateway.admin));
+        let line = [&["-i", &url, "-H", &key, "-H", "Origin: http://page.example"], arguments].concat();
         let answer = curl(&line);
-        assert!(
-            !answer.output.to_lowercase().contains("access-control-"),
-            "{}",
-            answer.output
-        );
+        assert!(!answer.output.to_lowercase().contains("access-control-"), "{}", answer.output);
         answer.status()
     };
-    let put = [
-        "-X",
-        "PUT",
-        "-d",
-        r#"{"uri": "/x", "upstream": {"nodes": {"127.0.0.1:1": 1}}}"#,
-    ];
+    let put = ["-X", "PUT", "-d", r#"{"uri": "/x", "upstream": {"nodes": {"127.0.0.1:1": 1}}}"#];
     assert_eq!(call("view-0123456789", &put), 401);
     assert_eq!(call("deploy-0123456789", &put), 201);
     assert_eq!(call("view-0123456789", &[]), 200);
@@ -120,19 +87,12 @@ fn the_admin_keys_do_what_their_roles_say() {
 fn a_key_that_is_not_in_the_environment_is_named() {
     let mut command = Command::new(lockgate());
     let file = directory().join("admin-keys.yaml");
-    let output = command
-        .args(["check", "-c"])
-        .arg(file)
-        .env_remove("DEPLOY_KEY")
-        .env("VIEW_KEY", "v")
-        .output();
+    let output =
+        command.args(["check", "-c"]).arg(file).env_remove("DEPLOY_KEY").env("VIEW_KEY", "v").output();
     let output = output.expect("the program can be started");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        text.contains("DEPLOY_KEY") && !text.contains("VIEW_KEY"),
-        "{text}"
-    );
+    assert!(text.contains("DEPLOY_KEY") && !text.contains("VIEW_KEY"), "{text}");
 }
 
 #[test]

@@ -18,11 +18,7 @@ fn build() -> PathBuf {
         .current_dir(&root)
         .output()
         .expect("cargo is installed");
-    assert!(
-        output.status.success(),
-        "building lockgate: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "building lockgate: {}", String::from_utf8_lossy(&output.stderr));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     target.join("debug/lockgate")
 }

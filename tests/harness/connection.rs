@@ -45,19 +45,10 @@ impl Connection {
     }
 
     pub(crate) fn over(stream: Box<dyn Stream>, socket: TcpStream) -> Self {
-        socket
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a deadline of more than zero");
-        socket
-            .set_write_timeout(Some(DEADLINE))
-            .expect("a deadline of more than zero");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a deadline of more than zero");
+        socket.set_write_timeout(Some(DEADLINE)).expect("a deadline of more than zero");
         socket.set_nodelay(true).expect("a connected socket");
-        Self {
-            stream,
-            socket,
-            buffer: Vec::new(),
-            log: Arc::default(),
-        }
+        Self { stream, socket, buffer: Vec::new(), log: Arc::default() }
     }
 
     pub(crate) fn log(&self) -> Arc<Mutex<Vec<u8>>> {
@@ -94,10 +85,7 @@ impl Connection {
         let mut bytes = [0; 16 * 1024];
         let count = self.stream.read(&mut bytes)?;
         self.buffer.extend_from_slice(&bytes[..count]);
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(&bytes[..count]);
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&bytes[..count]);
         Ok(count > 0)
     }
 
@@ -118,10 +106,7 @@ impl Connection {
     fn read_until(&mut self, mark: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let mut from = 0;
         loop {
-            if let Some(at) = self.buffer[from..]
-                .windows(mark.len())
-                .position(|window| window == mark)
-            {
+            if let Some(at) = self.buffer[from..].windows(mark.len()).position(|window| window == mark) {
                 return Ok(Some(self.buffer.drain(..from + at + mark.len()).collect()));
             }
             from = self.buffer.len().saturating_sub(mark.len());
@@ -207,20 +192,11 @@ impl Connection {
             let Some(head) = self.read_head()? else {
                 return Ok(None);
             };
-            let status = head
-                .start
-                .split(' ')
-                .nth(1)
-                .and_then(|word| word.parse().ok())
-                .unwrap_or(0);
+            let status = head.start.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
             if (100..200).contains(&status) && status != 101 {
                 continue;
             }
-            let mut reply = Reply {
-                status,
-                head,
-                ..Reply::default()
-            };
+            let mut reply = Reply { status, head, ..Reply::default() };
             if method == "HEAD" || status == 204 || status == 304 || status == 101 {
                 return Ok(Some(reply));
             }
@@ -253,13 +229,8 @@ impl Connection {
     /// Sends a request and reads its response.
     pub fn exchange(&mut self, request: impl AsRef<[u8]>) -> Reply {
         let bytes = request.as_ref();
-        let method = String::from_utf8_lossy(bytes)
-            .split(' ')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        self.send(bytes)
-            .unwrap_or_else(|error| panic!("sending: {error}"));
+        let method = String::from_utf8_lossy(bytes).split(' ').next().unwrap_or_default().to_owned();
+        self.send(bytes).unwrap_or_else(|error| panic!("sending: {error}"));
         self.reply_to(&method)
     }
 

@@ -16,11 +16,7 @@ pub struct Curl {
 impl Curl {
     /// The status of the first response that `-i` printed.
     pub fn status(&self) -> u16 {
-        let word = self
-            .output
-            .split_whitespace()
-            .nth(1)
-            .and_then(|word| word.parse().ok());
+        let word = self.output.split_whitespace().nth(1).and_then(|word| word.parse().ok());
         word.unwrap_or_else(|| panic!("no status line in {:?} {:?}", self.output, self.errors))
     }
 }
@@ -28,9 +24,7 @@ impl Curl {
 /// Runs curl with these arguments, silent and bounded to 20 seconds.
 pub fn curl(arguments: &[&str]) -> Curl {
     let mut command = Command::new("curl");
-    command
-        .args(["--silent", "--show-error", "--max-time", "20"])
-        .args(arguments);
+    command.args(["--silent", "--show-error", "--max-time", "20"]).args(arguments);
     run(command)
 }
 
@@ -38,19 +32,12 @@ pub fn curl(arguments: &[&str]) -> Curl {
 pub fn sh(line: &str) -> Curl {
     let mut command = Command::new("sh");
     command.args(["-c", line]);
-    assert!(
-        Command::new("curl").arg("--version").output().is_ok(),
-        "install curl"
-    );
+    assert!(Command::new("curl").arg("--version").output().is_ok(), "install curl");
     run(command)
 }
 
 fn run(mut command: Command) -> Curl {
-    command
-        .env_remove("http_proxy")
-        .env_remove("https_proxy")
-        .env_remove("all_proxy")
-        .env("no_proxy", "*");
+    command.env_remove("http_proxy").env_remove("https_proxy").env_remove("all_proxy").env("no_proxy", "*");
     let output = command.output().unwrap_or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => panic!("install curl"),
         _ => panic!("running {command:?}: {error}"),

@@ -22,16 +22,12 @@ impl Function {
 
     /// Starts over plain HTTP on a free port.
     pub fn start() -> Self {
-        Self {
-            upstream: FakeUpstream::start(hello),
-        }
+        Self { upstream: FakeUpstream::start(hello) }
     }
 
     /// Starts on a port, over TLS.
     pub fn start_tls(port: u16, tls: Arc<rustls::ServerConfig>) -> Self {
-        Self {
-            upstream: FakeUpstream::scripted(port, Some(tls), hello),
-        }
+        Self { upstream: FakeUpstream::scripted(port, Some(tls), hello) }
     }
 }
 
@@ -45,23 +41,13 @@ impl Deref for Function {
 
 fn hello(request: &Received, connection: &mut Connection) -> io::Result<Then> {
     if request.head.all("x-api-key") != [KEY] {
-        let headers = [
-            "Content-Type: application/json",
-            "x-amzn-ErrorType: ForbiddenException",
-        ];
+        let headers = ["Content-Type: application/json", "x-amzn-ErrorType: ForbiddenException"];
         return connection
             .answer("403 Forbidden", &headers, r#"{"message":"Forbidden"}"#)
             .map(|()| Then::Keep);
     }
-    let name = request
-        .target()
-        .split_once("name=")
-        .map_or("World", |(_, name)| name);
-    let headers = [
-        "Content-Type: application/json",
-        "x-amzn-RequestId: 471289ab-d3b7-4819-9e1a-cb59cac611e0",
-    ];
-    connection
-        .answer("200 OK", &headers, format!("\"Hello, {name}!\""))
-        .map(|()| Then::Keep)
+    let name = request.target().split_once("name=").map_or("World", |(_, name)| name);
+    let headers =
+        ["Content-Type: application/json", "x-amzn-RequestId: 471289ab-d3b7-4819-9e1a-cb59cac611e0"];
+    connection.answer("200 OK", &headers, format!("\"Hello, {name}!\"")).map(|()| Then::Keep)
 }

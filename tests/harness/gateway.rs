@@ -42,19 +42,9 @@ impl Gateway {
         let at = |index| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index)));
         let (proxy, admin) = (at(0), at(1));
         let home = tempfile::tempdir().expect("the temporary directory is writable");
-        std::fs::write(
-            home.path().join("config.yaml"),
-            settings.render(proxy.port(), admin.port()),
-        )
-        .expect("the temporary directory is writable");
-        let mut gateway = Self {
-            proxy,
-            admin,
-            process: None,
-            settings,
-            home,
-            _ports: ports,
-        };
+        std::fs::write(home.path().join("config.yaml"), settings.render(proxy.port(), admin.port()))
+            .expect("the temporary directory is writable");
+        let mut gateway = Self { proxy, admin, process: None, settings, home, _ports: ports };
         gateway.launch();
         gateway
     }
@@ -64,22 +54,14 @@ impl Gateway {
         let rendered = self.home.path().join("config.yaml");
         let file = self.settings.file.as_ref().unwrap_or(&rendered);
         command.arg("run").arg("-c").arg(file);
-        command
-            .arg("--data-dir")
-            .arg(self.data())
-            .args(&self.settings.arguments);
+        command.arg("--data-dir").arg(self.data()).args(&self.settings.arguments);
         command
             .env_remove("LOCKGATE_ADMIN_KEY")
             .env("LOCKGATE_IP", self.proxy.ip().to_string())
             .env("LOCKGATE_PORT", self.proxy.port().to_string())
             .env("LOCKGATE_ADMIN_PORT", self.admin.port().to_string())
             .current_dir(self.home.path());
-        command.envs(
-            self.settings
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        );
+        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(&mut command));
         self.wait_until_up();
     }
@@ -89,10 +71,7 @@ impl Gateway {
         let process = self.process.as_mut().expect("just started");
         eventually("the gateway should answer on both ports", || {
             if let Some(status) = process.ended() {
-                panic!(
-                    "the gateway ended with {status} instead of starting: {}",
-                    process.output()
-                );
+                panic!("the gateway ended with {status} instead of starting: {}", process.output());
             }
             (answers(proxy, "/") && answers(admin, "/apisix/admin/routes")).then_some(())
         });
@@ -123,10 +102,7 @@ impl Gateway {
 
     /// Waits for its end; it must have been told to.
     pub fn finish(&mut self) -> Finished {
-        self.process
-            .take()
-            .expect("the gateway was ended by this test")
-            .finish()
+        self.process.take().expect("the gateway was ended by this test").finish()
     }
 
     /// What it has written so far.
@@ -136,10 +112,7 @@ impl Gateway {
 
     /// The data directory.
     pub fn data(&self) -> PathBuf {
-        self.settings
-            .data
-            .clone()
-            .unwrap_or_else(|| self.home.path().join("data"))
+        self.settings.data.clone().unwrap_or_else(|| self.home.path().join("data"))
     }
 
     /// A directory of this gateway's own.
@@ -150,11 +123,7 @@ impl Gateway {
     /// Calls the Admin API with its key; `path` is what follows `/apisix/admin`. `Null` sends no body.
     pub fn admin(&self, method: &str, path: &str, body: impl Into<Value>) -> (u16, Value) {
         let body = body.into();
-        let bytes = if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        };
+        let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let reply = self.admin_bytes(method, path, &bytes);
         let value = serde_json::from_slice(&reply.body).unwrap_or_else(|_| Value::String(reply.text()));
         (reply.status, value)
@@ -162,8 +131,7 @@ impl Gateway {
 
     /// Calls the Admin API with its key and exactly this body.
     pub fn admin_bytes(&self, method: &str, path: &str, body: &[u8]) -> Reply {
-        self.try_admin(method, path, body)
-            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.try_admin(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// The same, for a gateway that may be gone.
@@ -179,9 +147,7 @@ impl Gateway {
         .into_bytes();
         bytes.extend_from_slice(body);
         connection.send(bytes)?;
-        connection
-            .try_reply_to(method)?
-            .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+        connection.try_reply_to(method)?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
     }
 
     /// PUTs a resource that must be accepted; answers with the reply's body.
@@ -200,10 +166,7 @@ impl Gateway {
     /// PUTs a route with `aws-lambda` configured so.
     pub fn lambda(&self, id: &str, uri: &str, config: impl Into<Value>) {
         let config = config.into();
-        self.put(
-            &format!("/routes/{id}"),
-            json!({"uri": uri, "plugins": {"aws-lambda": config}}),
-        );
+        self.put(&format!("/routes/{id}"), json!({"uri": uri, "plugins": {"aws-lambda": config}}));
     }
 
     /// A connection to the data plane.
@@ -224,10 +187,7 @@ impl Gateway {
     /// Sends a request over a connection of its own; `headers` are whole lines.
     pub fn request(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Reply {
         let mut bytes = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
-        if !headers
-            .iter()
-            .any(|line| line.to_ascii_lowercase().starts_with("host:"))
-        {
+        if !headers.iter().any(|line| line.to_ascii_lowercase().starts_with("host:")) {
             bytes.extend_from_slice(b"Host: gateway.test\r\n");
         }
         for line in headers {

@@ -1,9 +1,6 @@
 //! The harness: the real gateway on free loopback ports, and everything around it under a test's control.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a harness fails by panicking: that is how a test fails"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a harness fails by panicking: that is how a test fails")]
 
 mod binary;
 mod connection;

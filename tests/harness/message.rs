@@ -20,33 +20,21 @@ impl Head {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
             .collect();
-        Self {
-            start,
-            headers,
-            raw: raw.to_vec(),
-        }
+        Self { start, headers, raw: raw.to_vec() }
     }
 
     /// The first value of a header, whatever its case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Every value of a header, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.as_str())
-            .collect()
+        self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
     }
 
     pub(crate) fn is_chunked(&self) -> bool {
-        self.get("transfer-encoding")
-            .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+        self.get("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
     }
 
     pub(crate) fn length(&self) -> Option<usize> {

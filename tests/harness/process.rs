@@ -54,14 +54,8 @@ impl Process {
 
     /// Sends a signal by name, for instance `TERM`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([format!("-{name}"), self.id().to_string()])
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "kill -{name} {} failed",
-            self.id()
-        );
+        let status = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -{name} {} failed", self.id());
     }
 
     /// Ends it at once, as `kill -9` does.
@@ -76,24 +70,15 @@ impl Process {
         let output = eventually("the output should be complete", || {
             (Arc::strong_count(&self.output) == 1).then(|| self.output())
         });
-        Finished {
-            code: status.code(),
-            output,
-        }
+        Finished { code: status.code(), output }
     }
 
     /// Resident memory in KiB.
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.id());
         let text = std::fs::read_to_string(path).expect("the program runs");
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("Linux tells VmRSS");
-        line.split_whitespace()
-            .nth(1)
-            .and_then(|word| word.parse().ok())
-            .expect("a number of KiB")
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells VmRSS");
+        line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number of KiB")
     }
 }
 
@@ -101,11 +86,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {
-            let _ = writeln!(
-                std::io::stderr(),
-                "--- output of the program\n{}---",
-                self.output()
-            );
+            let _ = writeln!(std::io::stderr(), "--- output of the program\n{}---", self.output());
         }
     }
 }
@@ -118,10 +99,7 @@ fn keep(stream: Option<impl Read + Send + 'static>, output: &Arc<Mutex<String>>)
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
             let text = String::from_utf8_lossy(&line);
-            output
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push_str(&text);
+            output.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             line.clear();
         }
     });

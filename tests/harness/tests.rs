@@ -10,14 +10,8 @@ fn an_upstream_keeps_the_exact_bytes_it_received() {
         "POST /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n";
     assert_eq!(connection.exchange(request).text(), "ok");
     let received = upstream.next();
-    assert_eq!(
-        [received.head.raw, received.raw_body].concat(),
-        request.as_bytes()
-    );
-    assert_eq!(
-        (received.body.as_slice(), received.trailers.len()),
-        (b"abc".as_slice(), 1)
-    );
+    assert_eq!([received.head.raw, received.raw_body].concat(), request.as_bytes());
+    assert_eq!((received.body.as_slice(), received.trailers.len()), (b"abc".as_slice(), 1));
     assert_eq!(upstream.bytes(), [request.as_bytes()]);
 }
 
@@ -44,10 +38,7 @@ fn a_function_over_tls_asks_for_its_key() {
     let trust = ["--cacert", file.to_str().expect("a path in UTF-8")];
     assert!(curl(&[trust[0], trust[1], &url]).output.contains("Forbidden"));
     let key = format!("x-api-key: {}", Function::KEY);
-    assert_eq!(
-        curl(&[trust[0], trust[1], "-H", &key, &url]).output,
-        "\"Hello, Curl!\""
-    );
+    assert_eq!(curl(&[trust[0], trust[1], "-H", &key, &url]).output, "\"Hello, Curl!\"");
     assert!(!curl(&[&url]).is_success, "the authority is known to nobody else");
 }
 

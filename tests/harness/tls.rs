@@ -17,22 +17,14 @@ impl Authority {
     /// Makes a fresh authority.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names, none wrong");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "authority of a test");
+        params.distinguished_name.push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params
-            .self_signed(&key)
-            .expect("a certificate can be signed by its own key");
+        let certificate = params.self_signed(&key).expect("a certificate can be signed by its own key");
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let pem = certificate.pem();
         std::fs::write(directory.path().join("ca.pem"), &pem).expect("the temporary directory is writable");
-        Self {
-            issuer: Issuer::new(params, key),
-            pem,
-            directory,
-        }
+        Self { issuer: Issuer::new(params, key), pem, directory }
     }
 
     /// The authority's certificate.
@@ -50,9 +42,7 @@ impl Authority {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params
-            .signed_by(&key, &self.issuer)
-            .expect("the authority can sign");
+        let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -71,9 +71,7 @@ impl FakeUpstream {
     /// Answers with the request line and headers it received, as text.
     pub fn echo() -> Self {
         Self::start(|request, connection| {
-            connection
-                .answer("200 OK", &[], &request.head.raw)
-                .map(|()| Then::Keep)
+            connection.answer("200 OK", &[], &request.head.raw).map(|()| Then::Keep)
         })
     }
 
@@ -101,11 +99,8 @@ impl FakeUpstream {
             log: Arc::default(),
         };
         let (connections, stopping) = (Arc::clone(&upstream.connections), Arc::clone(&upstream.stopping));
-        let (sockets, log, script) = (
-            Arc::clone(&upstream.sockets),
-            Arc::clone(&upstream.log),
-            Arc::new(script),
-        );
+        let (sockets, log, script) =
+            (Arc::clone(&upstream.sockets), Arc::clone(&upstream.log), Arc::new(script));
         let open = Arc::clone(&upstream.open);
         thread::spawn(move || {
             for socket in listener.incoming() {
@@ -132,18 +127,12 @@ impl FakeUpstream {
     /// The next request; fails when none comes in time.
     pub fn next(&self) -> Received {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests
-            .recv_timeout(DEADLINE)
-            .expect("the upstream should have received a request")
+        requests.recv_timeout(DEADLINE).expect("the upstream should have received a request")
     }
 
     /// Requests that came and were not looked at yet.
     pub fn pending(&self) -> Vec<Received> {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .try_iter()
-            .collect()
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).try_iter().collect()
     }
 
     /// How many connections were opened so far.
@@ -159,19 +148,12 @@ impl FakeUpstream {
     /// Every byte received so far, one entry a connection.
     pub fn bytes(&self) -> Vec<Vec<u8>> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter()
-            .map(|bytes| bytes.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            .collect()
+        log.iter().map(|bytes| bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
     }
 
     /// Ends every open connection.
     pub fn close_connections(&self) {
-        for socket in self
-            .sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
+        for socket in self.sockets.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -229,11 +211,7 @@ fn read_request(number: usize, connection: &mut Connection) -> io::Result<Option
     let Some(head) = connection.read_head()? else {
         return Ok(None);
     };
-    let mut request = Received {
-        connection: number,
-        head,
-        ..Received::default()
-    };
+    let mut request = Received { connection: number, head, ..Received::default() };
     if request.head.is_chunked() {
         let chunked = connection.read_chunked()?;
         (request.body, request.trailers, request.raw_body) = (chunked.body, chunked.trailers, chunked.wire);

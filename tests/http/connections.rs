@@ -5,9 +5,7 @@ use serde_json::json;
 
 fn echo() -> (Gateway, FakeUpstream) {
     let upstream = FakeUpstream::start(|request, connection| {
-        connection
-            .answer("200 OK", &[], request.target())
-            .map(|()| Then::Keep)
+        connection.answer("200 OK", &[], request.target()).map(|()| Then::Keep)
     });
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/*"}), &upstream.node());
@@ -36,10 +34,7 @@ fn pipelined_requests_are_answered_in_order() {
     for number in 0..20 {
         assert_eq!(connection.reply().text(), format!("/{number}"));
         let request = upstream.next();
-        assert_eq!(
-            (request.target(), request.text().as_str()),
-            (format!("/{number}").as_str(), "body")
-        );
+        assert_eq!((request.target(), request.text().as_str()), (format!("/{number}").as_str(), "body"));
     }
 }
 
@@ -98,23 +93,16 @@ fn a_chunked_response_reaches_an_http_1_0_client_without_chunks() {
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/*"}), &upstream.node());
     let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.0\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /x HTTP/1.0\r\nHost: h\r\n\r\n").expect("the gateway reads");
     let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
-    assert!(
-        text.ends_with("\r\n\r\nabc") && !text.to_lowercase().contains("transfer-encoding"),
-        "{text}"
-    );
+    assert!(text.ends_with("\r\n\r\nabc") && !text.to_lowercase().contains("transfer-encoding"), "{text}");
 }
 
 #[test]
 fn a_head_that_does_not_come_in_time_is_answered_with_408_or_a_closed_connection() {
     let gateway = Gateway::with(Settings::new().set("nginx_config.http.client_header_timeout", json!("1s")));
     let mut connection = gateway.connect();
-    connection
-        .send("GET /slow HTTP/1.1\r\nHost: h\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /slow HTTP/1.1\r\nHost: h\r\n").expect("the gateway reads");
     let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
     assert!(text.is_empty() || text.starts_with("HTTP/1.1 408 "), "{text}");
 }
@@ -125,10 +113,7 @@ fn an_idle_connection_is_closed_after_the_keepalive_timeout() {
     let gateway = Gateway::with(Settings::new().set("nginx_config.http.keepalive_timeout", json!("1s")));
     gateway.route("1", json!({"uri": "/*"}), &upstream.node());
     let mut connection = gateway.connect();
-    assert_eq!(
-        connection.exchange("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").status,
-        200
-    );
+    assert_eq!(connection.exchange("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
     assert!(connection.read_to_close().is_empty());
 }
 
@@ -146,18 +131,8 @@ fn the_request_after_an_error_is_served_on_the_same_connection() {
     let (gateway, _upstream) = echo();
     gateway.put("/routes/1", json!({"uri": "/found", "plugins": {}}));
     let mut connection = gateway.connect();
-    assert_eq!(
-        connection
-            .exchange("GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n")
-            .status,
-        404
-    );
-    assert_eq!(
-        connection
-            .exchange("GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n")
-            .status,
-        404
-    );
+    assert_eq!(connection.exchange("GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n").status, 404);
+    assert_eq!(connection.exchange("GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n").status, 404);
     let reply = connection.exchange("POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
     assert_eq!(reply.status, 404);
 }

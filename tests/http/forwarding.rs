@@ -48,20 +48,12 @@ fn hop_by_hop_headers_of_a_response_stop_here() {
 #[test]
 fn forwarded_headers_tell_the_upstream_who_called_and_how() {
     let (gateway, upstream) = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    gateway.request(
-        "GET",
-        "/x",
-        &["Host: api.test:8080", "X-Forwarded-For: 192.0.2.7"],
-        b"",
-    );
+    gateway.request("GET", "/x", &["Host: api.test:8080", "X-Forwarded-For: 192.0.2.7"], b"");
     let head = upstream.next().head;
     assert_eq!(head.get("x-forwarded-for"), Some("192.0.2.7, 127.0.0.1"));
     assert_eq!(head.get("x-forwarded-proto"), Some("http"));
     assert_eq!(head.get("x-forwarded-host"), Some("api.test:8080"));
-    assert_eq!(
-        head.get("x-forwarded-port"),
-        Some(gateway.proxy.port().to_string().as_str())
-    );
+    assert_eq!(head.get("x-forwarded-port"), Some(gateway.proxy.port().to_string().as_str()));
     assert_eq!(head.get("x-real-ip"), Some("127.0.0.1"));
 }
 
@@ -70,27 +62,16 @@ fn the_server_header_names_lockgate_once() {
     let (gateway, _upstream) = answering("HTTP/1.1 200 OK\r\nServer: inner\r\nContent-Length: 0\r\n\r\n");
     let reply = gateway.get("/x");
     let servers = reply.head.all("server");
-    assert!(
-        servers.len() == 1 && servers[0].starts_with("lockgate/"),
-        "{servers:?}"
-    );
+    assert!(servers.len() == 1 && servers[0].starts_with("lockgate/"), "{servers:?}");
 }
 
 #[test]
 fn responses_without_a_body_have_none() {
     let cases = [
         ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 200),
-        (
-            "HEAD",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            200,
-        ),
+        ("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200),
         ("GET", "HTTP/1.1 204 No Content\r\n\r\n", 204),
-        (
-            "GET",
-            "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 1000\r\n\r\n",
-            304,
-        ),
+        ("GET", "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 1000\r\n\r\n", 304),
     ];
     for (method, response, status) in cases {
         let (gateway, _upstream) = answering(response);
@@ -113,10 +94,7 @@ fn responses_without_a_body_have_none() {
 fn a_204_has_neither_length_nor_coding() {
     let (gateway, _upstream) = answering("HTTP/1.1 204 No Content\r\n\r\n");
     let reply = gateway.get("/x");
-    assert_eq!(
-        (reply.get("content-length"), reply.get("transfer-encoding")),
-        (None, None)
-    );
+    assert_eq!((reply.get("content-length"), reply.get("transfer-encoding")), (None, None));
 }
 
 #[test]
@@ -137,13 +115,9 @@ fn chunked_bodies_and_trailers_pass_both_ways() {
 #[test]
 fn trailers_cannot_bring_framing_or_routing_headers() {
     let (gateway, upstream) = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    for line in [
-        "Content-Length: 5",
-        "Transfer-Encoding: chunked",
-        "Host: evil",
-        "X-Api-Key: k",
-        "Authorization: x",
-    ] {
+    for line in
+        ["Content-Length: 5", "Transfer-Encoding: chunked", "Host: evil", "X-Api-Key: k", "Authorization: x"]
+    {
         let mut connection = gateway.connect();
         let request =
             format!("POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{line}\r\n\r\n");
@@ -169,10 +143,7 @@ fn expect_100_continue_is_answered_here() {
     connection.send("body").expect("the gateway reads");
     assert_eq!(connection.reply().status, 200);
     let request = upstream.next();
-    assert_eq!(
-        (request.head.get("expect"), request.text().as_str()),
-        (None, "body")
-    );
+    assert_eq!((request.head.get("expect"), request.text().as_str()), (None, "body"));
 }
 
 #[test]

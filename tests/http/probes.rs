@@ -20,30 +20,15 @@ impl Bench {
     /// Sends bytes; wants one of these statuses, a closed connection, and nothing whole upstream.
     fn refuses(&self, what: &str, bytes: impl AsRef<[u8]>, statuses: &[u16]) {
         let mut connection = self.gateway.connect();
-        connection
-            .send(bytes)
-            .unwrap_or_else(|error| panic!("{what}: sending: {error}"));
+        connection.send(bytes).unwrap_or_else(|error| panic!("{what}: sending: {error}"));
         let reply = connection.try_reply_to("GET");
         let reply = reply.unwrap_or_else(|error| panic!("{what}: {error}"));
         let reply = reply.unwrap_or_else(|| panic!("{what}: closed without a response"));
-        assert!(
-            statuses.contains(&reply.status),
-            "{what}: {} {}",
-            reply.head.start,
-            reply.text()
-        );
+        assert!(statuses.contains(&reply.status), "{what}: {} {}", reply.head.start, reply.text());
         let rest = connection.read_to_close();
-        assert!(
-            rest.is_empty(),
-            "{what}: more after the refusal: {}",
-            String::from_utf8_lossy(&rest)
-        );
+        assert!(rest.is_empty(), "{what}: more after the refusal: {}", String::from_utf8_lossy(&rest));
         let arrived = self.upstream.pending();
-        assert!(
-            arrived.is_empty(),
-            "{what}: forwarded {:?}",
-            arrived[0].head.start
-        );
+        assert!(arrived.is_empty(), "{what}: forwarded {:?}", arrived[0].head.start);
     }
 
     /// Sends bytes and a GET behind them on the same connection; both must arrive as two clear requests.
@@ -51,9 +36,7 @@ impl Bench {
         let mut connection = self.gateway.connect();
         connection.send(bytes).expect("the gateway reads");
         assert_eq!(connection.reply().status, 200, "{what}");
-        connection
-            .send("GET /after HTTP/1.1\r\nHost: h\r\n\r\n")
-            .expect("the gateway reads");
+        connection.send("GET /after HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
         assert_eq!(connection.reply().status, 200, "{what}: the request behind it");
         let (first, second) = (self.upstream.next(), self.upstream.next());
         assert_eq!((first.target(), first.text().as_str()), (target, body), "{what}");
@@ -66,10 +49,7 @@ impl Bench {
         for request in requests {
             let lengths = request.head.all("content-length");
             let codings = request.head.all("transfer-encoding");
-            assert!(
-                lengths.len() + codings.len() <= 1,
-                "{what}: {lengths:?} {codings:?}"
-            );
+            assert!(lengths.len() + codings.len() <= 1, "{what}: {lengths:?} {codings:?}");
             assert_eq!(request.head.all("host").len(), 1, "{what}");
             if let [length] = lengths[..] {
                 assert_eq!(length, request.body.len().to_string(), "{what}");
@@ -79,15 +59,9 @@ impl Bench {
         let seen: Vec<u8> = self.upstream.bytes().concat();
         let total = seen.len();
         assert!(total >= expected, "{what}");
-        let tail: Vec<u8> = requests
-            .iter()
-            .flat_map(|r| [r.head.raw.clone(), r.raw_body.clone()].concat())
-            .collect();
-        assert!(
-            seen.ends_with(&tail),
-            "{what}: bytes of no request: {}",
-            String::from_utf8_lossy(&seen)
-        );
+        let tail: Vec<u8> =
+            requests.iter().flat_map(|r| [r.head.raw.clone(), r.raw_body.clone()].concat()).collect();
+        assert!(seen.ends_with(&tail), "{what}: bytes of no request: {}", String::from_utf8_lossy(&seen));
     }
 }
 
@@ -102,21 +76,9 @@ const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
 fn a_length_beside_a_transfer_coding_is_refused() {
     let bench = Bench::new();
     let body = format!("0\r\n\r\n{SMUGGLED}");
-    bench.refuses(
-        "length first",
-        post("Content-Length: 5\r\nTransfer-Encoding: chunked", &body),
-        &[400],
-    );
-    bench.refuses(
-        "coding first",
-        post("Transfer-Encoding: chunked\r\nContent-Length: 5", &body),
-        &[400],
-    );
-    bench.refuses(
-        "length 0",
-        post("Transfer-Encoding: chunked\r\nContent-Length: 0", &body),
-        &[400],
-    );
+    bench.refuses("length first", post("Content-Length: 5\r\nTransfer-Encoding: chunked", &body), &[400]);
+    bench.refuses("coding first", post("Transfer-Encoding: chunked\r\nContent-Length: 5", &body), &[400]);
+    bench.refuses("length 0", post("Transfer-Encoding: chunked\r\nContent-Length: 0", &body), &[400]);
 }
 
 #[test]
@@ -141,16 +103,8 @@ fn a_length_that_is_not_one_plain_number_is_refused() {
             &[400, 413],
         );
     }
-    bench.refuses(
-        "twice, differing",
-        post("Content-Length: 3\r\nContent-Length: 4", "abcd"),
-        &[400],
-    );
-    bench.refuses(
-        "twice, the same",
-        post("Content-Length: 3\r\nContent-Length: 3", "abc"),
-        &[400],
-    );
+    bench.refuses("twice, differing", post("Content-Length: 3\r\nContent-Length: 4", "abcd"), &[400]);
+    bench.refuses("twice, the same", post("Content-Length: 3\r\nContent-Length: 3", "abc"), &[400]);
 }
 
 #[test]
@@ -169,11 +123,7 @@ fn a_transfer_coding_other_than_chunked_alone_is_refused() {
     ];
     for coding in codings {
         let body = format!("3\r\nabc\r\n0\r\n\r\n{SMUGGLED}");
-        bench.refuses(
-            coding,
-            post(&format!("Transfer-Encoding: {coding}"), &body),
-            &[400, 501],
-        );
+        bench.refuses(coding, post(&format!("Transfer-Encoding: {coding}"), &body), &[400, 501]);
     }
     let twice = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked";
     bench.refuses("twice", post(twice, "0\r\n\r\n"), &[400, 501]);
@@ -202,18 +152,10 @@ fn a_broken_chunk_is_refused_and_never_completed_upstream() {
         ("NUL in an extension", "3;a\0b\r\nabc\r\n0\r\n\r\n"),
     ];
     for (what, body) in bodies {
-        bench.refuses(
-            what,
-            post("Transfer-Encoding: chunked", &format!("{body}{SMUGGLED}")),
-            &[400, 413],
-        );
+        bench.refuses(what, post("Transfer-Encoding: chunked", &format!("{body}{SMUGGLED}")), &[400, 413]);
     }
     let huge = format!("3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(100_000));
-    bench.refuses(
-        "huge extension",
-        post("Transfer-Encoding: chunked", &huge),
-        &[400, 413, 431],
-    );
+    bench.refuses("huge extension", post("Transfer-Encoding: chunked", &huge), &[400, 413, 431]);
 }
 
 #[test]
@@ -239,11 +181,7 @@ fn a_broken_header_line_is_refused() {
         bench.refuses(&String::from_utf8_lossy(line), request, &[400]);
     }
     bench.refuses("folded length", post("Content-Length:\r\n 3", "abc"), &[400]);
-    bench.refuses(
-        "space before the colon",
-        post("Transfer-Encoding : chunked", "0\r\n\r\n"),
-        &[400],
-    );
+    bench.refuses("space before the colon", post("Transfer-Encoding : chunked", "0\r\n\r\n"), &[400]);
     bench.refuses("first line folded", "GET /p HTTP/1.1\r\n Host: h\r\n\r\n", &[400]);
 }
 
@@ -252,11 +190,7 @@ fn a_request_without_exactly_one_well_formed_host_is_refused() {
     let bench = Bench::new();
     bench.refuses("none", "GET /p HTTP/1.1\r\n\r\n", &[400]);
     bench.refuses("two", "GET /p HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", &[400]);
-    bench.refuses(
-        "two of the same",
-        "GET /p HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-        &[400],
-    );
+    bench.refuses("two of the same", "GET /p HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", &[400]);
     for host in ["a b", "a/b", "user@a", "a, b", "a?b", "a#b", "a:x"] {
         bench.refuses(host, format!("GET /p HTTP/1.1\r\nHost: {host}\r\n\r\n"), &[400]);
     }
@@ -294,16 +228,8 @@ fn a_broken_request_line_is_refused() {
     for line in lines {
         bench.refuses(line, format!("{line}\r\nHost: h\r\n\r\n"), &[400, 404, 501, 505]);
     }
-    bench.refuses(
-        "CONNECT",
-        "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n",
-        &[400, 405, 501],
-    );
-    bench.refuses(
-        "a TLS handshake",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-        &[400],
-    );
+    bench.refuses("CONNECT", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", &[400, 405, 501]);
+    bench.refuses("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", &[400]);
 }
 
 #[test]
@@ -320,10 +246,7 @@ fn a_head_beyond_the_limits_is_refused_with_431_or_414() {
     let _ = connection.send(long);
     assert_eq!(connection.reply().status, 431);
     let mut connection = bench.gateway.connect();
-    let _ = connection.send(format!(
-        "GET /{} HTTP/1.1\r\nHost: h\r\n\r\n",
-        "a".repeat(1 << 20)
-    ));
+    let _ = connection.send(format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(1 << 20)));
     assert_eq!(connection.reply().status, 414);
     assert!(bench.upstream.pending().is_empty());
 }
@@ -333,36 +256,19 @@ fn naming_framing_headers_in_connection_does_not_take_them_away() {
     let bench = Bench::new();
     let request = post("Connection: content-length\r\nContent-Length: 3", "abc");
     bench.forwards("content-length", request, "/p", "abc");
-    let request = post(
-        "Connection: transfer-encoding\r\nTransfer-Encoding: chunked",
-        "3\r\nabc\r\n0\r\n\r\n",
-    );
+    let request =
+        post("Connection: transfer-encoding\r\nTransfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n");
     bench.forwards("transfer-encoding", request, "/p", "abc");
-    bench.forwards(
-        "host",
-        "GET /p HTTP/1.1\r\nHost: h\r\nConnection: host\r\n\r\n",
-        "/p",
-        "",
-    );
+    bench.forwards("host", "GET /p HTTP/1.1\r\nHost: h\r\nConnection: host\r\n\r\n", "/p", "");
 }
 
 #[test]
 fn a_body_that_looks_like_a_request_stays_a_body() {
     let bench = Bench::new();
     let length = SMUGGLED.len();
-    bench.forwards(
-        "by length",
-        post(&format!("Content-Length: {length}"), SMUGGLED),
-        "/p",
-        SMUGGLED,
-    );
+    bench.forwards("by length", post(&format!("Content-Length: {length}"), SMUGGLED), "/p", SMUGGLED);
     let chunk = format!("{length:x}\r\n{SMUGGLED}\r\n0\r\n\r\n");
-    bench.forwards(
-        "by chunks",
-        post("Transfer-Encoding: chunked", &chunk),
-        "/p",
-        SMUGGLED,
-    );
+    bench.forwards("by chunks", post("Transfer-Encoding: chunked", &chunk), "/p", SMUGGLED);
     let get = format!("GET /p HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{SMUGGLED}");
     bench.forwards("of a GET", get, "/p", SMUGGLED);
     bench.forwards(
@@ -378,18 +284,8 @@ fn a_body_that_looks_like_a_request_stays_a_body() {
         "0123456789",
     );
     let zeros = "00000000000000000000000000000000000000000000000003\r\nabc\r\n0\r\n\r\n";
-    bench.forwards(
-        "zeros before the size",
-        post("Transfer-Encoding: chunked", zeros),
-        "/p",
-        "abc",
-    );
-    bench.forwards(
-        "extension",
-        post("Transfer-Encoding: chunked", "3;a=b\r\nabc\r\n0\r\n\r\n"),
-        "/p",
-        "abc",
-    );
+    bench.forwards("zeros before the size", post("Transfer-Encoding: chunked", zeros), "/p", "abc");
+    bench.forwards("extension", post("Transfer-Encoding: chunked", "3;a=b\r\nabc\r\n0\r\n\r\n"), "/p", "abc");
 }
 
 #[test]
@@ -419,11 +315,9 @@ fn a_plain_get_reaches_the_upstream_in_exactly_these_bytes() {
         "{text}"
     );
     let port = bench.gateway.proxy.port();
-    for line in [
-        "X-Forwarded-For: 127.0.0.1",
-        "X-Forwarded-Proto: http",
-        &format!("X-Forwarded-Port: {port}"),
-    ] {
+    for line in
+        ["X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", &format!("X-Forwarded-Port: {port}")]
+    {
         assert!(text.contains(&format!("\r\n{line}\r\n")), "{line} in {text}");
     }
 }

@@ -37,14 +37,9 @@ fn a_response_with_unclear_framing_becomes_502() {
 /// Everything a client reads of the answer to a GET.
 fn read_all(gateway: &Gateway) -> String {
     let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
-    assert!(
-        text.starts_with("HTTP/1.1 "),
-        "a client is told something: {text:?}"
-    );
+    assert!(text.starts_with("HTTP/1.1 "), "a client is told something: {text:?}");
     text
 }
 
@@ -68,10 +63,7 @@ fn garbage_in_a_chunked_body_ends_the_connection_without_a_last_chunk() {
     let (gateway, _upstream) =
         behind(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n0\r\n\r\n");
     let text = read_all(&gateway);
-    assert!(
-        text.starts_with("HTTP/1.1 502") || !text.contains("0\r\n\r\n"),
-        "{text}"
-    );
+    assert!(text.starts_with("HTTP/1.1 502") || !text.contains("0\r\n\r\n"), "{text}");
 }
 
 #[test]
@@ -86,14 +78,9 @@ fn a_body_that_ends_with_its_connection_is_passed_on_whole() {
 #[test]
 fn bytes_behind_a_response_are_not_taken_for_the_next_one() {
     let upstream = FakeUpstream::start(|request, connection| {
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
-            request.target().len()
-        );
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.target().len());
         let poison = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned";
-        connection
-            .send(format!("{answer}{}{poison}", request.target()))
-            .map(|()| Then::Keep)
+        connection.send(format!("{answer}{}{poison}", request.target())).map(|()| Then::Keep)
     });
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/*"}), &upstream.node());

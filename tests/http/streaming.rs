@@ -13,9 +13,7 @@ fn gateway_for(upstream: &FakeUpstream) -> Gateway {
 
 fn ask(gateway: &Gateway) -> Connection {
     let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     connection
 }
 
@@ -35,10 +33,7 @@ fn a_chunk_reaches_the_client_before_the_next_one_is_made() {
     let mut connection = ask(&gateway);
     connection.read_head().expect("an answer").expect("not closed");
     for number in 0..5 {
-        assert_eq!(
-            connection.read_chunk().expect("a chunk").0,
-            format!("chunk {number}").as_bytes()
-        );
+        assert_eq!(connection.read_chunk().expect("a chunk").0, format!("chunk {number}").as_bytes());
         gate.open();
     }
     assert!(connection.read_chunk().expect("the last chunk").0.is_empty());
@@ -111,9 +106,7 @@ fn both_directions_flow_at_once() {
     for number in 1..10 {
         let (data, _) = connection.read_chunk().expect("the chunk comes back");
         assert_eq!(data, format!("ping {}", number - 1).as_bytes());
-        connection
-            .send_chunk(format!("ping {number}"))
-            .expect("the gateway reads");
+        connection.send_chunk(format!("ping {number}")).expect("the gateway reads");
     }
 }
 
@@ -139,10 +132,7 @@ fn a_slow_reader_does_not_make_the_gateway_buffer_the_answer() {
         connection.read_exact(1 << 20).expect("the body flows");
         most = most.max(gateway.process().resident());
     }
-    assert!(
-        most < before + 8 * 1024,
-        "{most} KiB while streaming 256 MiB, {before} KiB before"
-    );
+    assert!(most < before + 8 * 1024, "{most} KiB while streaming 256 MiB, {before} KiB before");
 }
 
 #[test]
@@ -192,9 +182,7 @@ fn many_slow_clients_share_one_worker() {
     });
     let gateway = gateway_for(&upstream);
     let mut waiting: Vec<_> = (0..100).map(|_| ask(&gateway)).collect();
-    eventually("all requests should be upstream", || {
-        (upstream.connections() == 100).then_some(())
-    });
+    eventually("all requests should be upstream", || (upstream.connections() == 100).then_some(()));
     (0..100).for_each(|_| gate.open());
     for connection in &mut waiting {
         assert_eq!(connection.reply().text(), "late");

@@ -10,19 +10,13 @@ fn the_key_opens_the_function_and_without_it_the_refusal_is_passed_on() {
     let (gateway, function) = (Gateway::start(), Function::start());
     gateway.lambda("1", "/aws", at(&function, "/default/test-apisix"));
     let reply = gateway.get("/aws?name=APISIX");
-    assert_eq!(
-        (reply.status, reply.get("x-amzn-errortype")),
-        (403, Some("ForbiddenException"))
-    );
+    assert_eq!((reply.status, reply.get("x-amzn-errortype")), (403, Some("ForbiddenException")));
     let mut config = at(&function, "/default/test-apisix");
     config["authorization"] = json!({"apikey": Function::KEY});
     gateway.lambda("1", "/aws", config);
     let reply = gateway.get("/aws?name=APISIX");
     assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""));
-    assert!(
-        reply.get("x-amzn-requestid").is_some(),
-        "the function's headers are passed on"
-    );
+    assert!(reply.get("x-amzn-requestid").is_some(), "the function's headers are passed on");
 }
 
 #[test]
@@ -65,9 +59,7 @@ fn hop_by_hop_headers_stop_here_and_duplicates_survive() {
     let mut connection = gateway.connect();
     let lines = headers.join("\r\n");
     connection
-        .send(format!(
-            "POST /aws HTTP/1.1\r\nHost: h\r\n{lines}\r\nContent-Length: 3\r\n\r\nabc"
-        ))
+        .send(format!("POST /aws HTTP/1.1\r\nHost: h\r\n{lines}\r\nContent-Length: 3\r\n\r\nabc"))
         .expect("the gateway reads");
     assert_eq!(connection.reply().status, 200);
     let request = function.next();
@@ -84,14 +76,8 @@ fn hop_by_hop_headers_stop_here_and_duplicates_survive() {
 fn every_status_and_repeated_header_of_a_function_is_passed_on() {
     let function = FakeUpstream::start(|request, connection| {
         let status = request.target().rsplit('/').next().unwrap_or_default().to_owned();
-        let headers = [
-            "Set-Cookie: a=1",
-            "Set-Cookie: b=2",
-            "X-Amz-Function-Error: Unhandled",
-        ];
-        connection
-            .answer(&format!("{status} Text"), &headers, "body")
-            .map(|()| Then::Keep)
+        let headers = ["Set-Cookie: a=1", "Set-Cookie: b=2", "X-Amz-Function-Error: Unhandled"];
+        connection.answer(&format!("{status} Text"), &headers, "body").map(|()| Then::Keep)
     });
     let gateway = Gateway::start();
     gateway.lambda("1", "/aws/*", at(&function, "/"));
@@ -106,23 +92,14 @@ fn every_status_and_repeated_header_of_a_function_is_passed_on() {
 fn every_byte_of_a_body_passes_both_ways() {
     let function = FakeUpstream::start(|request, connection| {
         connection
-            .answer(
-                "200 OK",
-                &["Content-Type: application/octet-stream"],
-                &request.body,
-            )
+            .answer("200 OK", &["Content-Type: application/octet-stream"], &request.body)
             .map(|()| Then::Keep)
     });
     let gateway = Gateway::start();
     gateway.lambda("1", "/aws", at(&function, "/"));
     let body: Vec<u8> = (0..300_000u32).map(|number| number.to_le_bytes()[0]).collect();
     let reply = gateway.request("POST", "/aws", &[], &body);
-    assert!(
-        reply.body == body,
-        "{} bytes came back of {}",
-        reply.body.len(),
-        body.len()
-    );
+    assert!(reply.body == body, "{} bytes came back of {}", reply.body.len(), body.len());
     assert_eq!(function.next().head.get("content-length"), Some("300000"));
 }
 
@@ -134,10 +111,7 @@ fn a_chunked_upload_reaches_the_function_in_one_clear_framing() {
     assert_eq!(gateway.connect().exchange(request).status, 200);
     let request = function.next();
     assert_eq!(request.text(), "abc");
-    assert_eq!(
-        request.head.all("content-length").len() + request.head.all("transfer-encoding").len(),
-        1
-    );
+    assert_eq!(request.head.all("content-length").len() + request.head.all("transfer-encoding").len(), 1);
 }
 
 #[test]
@@ -155,15 +129,10 @@ fn what_a_function_streams_reaches_the_client_chunk_by_chunk() {
     let gateway = Gateway::start();
     gateway.lambda("1", "/aws", at(&function, "/"));
     let mut connection = gateway.connect();
-    connection
-        .send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     connection.read_head().expect("an answer").expect("not closed");
     for number in 0..4 {
-        assert_eq!(
-            connection.read_chunk().expect("a chunk").0,
-            format!("data: {number}\n\n").as_bytes()
-        );
+        assert_eq!(connection.read_chunk().expect("a chunk").0, format!("data: {number}\n\n").as_bytes());
         gate.open();
     }
     assert!(connection.read_chunk().expect("the last chunk").0.is_empty());
@@ -197,11 +166,7 @@ fn a_certificate_for_another_name_is_refused() {
     });
     let gateway =
         Gateway::with(Settings::new().environment("SSL_CERT_FILE", authority.file().to_string_lossy()));
-    gateway.lambda(
-        "1",
-        "/aws",
-        json!({"function_uri": format!("https://localhost:{}/", function.port())}),
-    );
+    gateway.lambda("1", "/aws", json!({"function_uri": format!("https://localhost:{}/", function.port())}));
     assert_eq!(gateway.get("/aws").status, 503);
 }
 
@@ -215,15 +180,7 @@ fn a_name_of_aws_may_be_mapped_to_a_stand_in() {
         .resolve(format!("{name}:443:127.0.0.1:{}", function.port()));
     let gateway = Gateway::with(settings);
     let uri = format!("https://{name}/default/test-apisix");
-    gateway.lambda(
-        "1",
-        "/aws",
-        json!({"function_uri": uri, "authorization": {"apikey": Function::KEY}}),
-    );
+    gateway.lambda("1", "/aws", json!({"function_uri": uri, "authorization": {"apikey": Function::KEY}}));
     assert_eq!(gateway.get("/aws?name=APISIX").text(), "\"Hello, APISIX!\"");
-    assert_eq!(
-        function.next().head.get("host"),
-        Some(name),
-        "the default port is not written"
-    );
+    assert_eq!(function.next().head.get("host"), Some(name), "the default port is not written");
 }

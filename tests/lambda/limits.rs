@@ -29,10 +29,7 @@ fn a_function_that_does_not_answer_in_time_is_503() {
 #[test]
 fn a_function_that_cannot_be_reached_is_503() {
     let gateway = Gateway::start();
-    for uri in [
-        format!("http://127.0.0.1:{}/", closed_port()),
-        "http://does-not-exist.invalid/".to_owned(),
-    ] {
+    for uri in [format!("http://127.0.0.1:{}/", closed_port()), "http://does-not-exist.invalid/".to_owned()] {
         gateway.lambda("1", "/aws", json!({"function_uri": uri}));
         let reply = gateway.get("/aws");
         assert_eq!(reply.status, 503, "{uri}");
@@ -57,18 +54,14 @@ fn a_timeout_does_not_bound_a_healthy_stream() {
     config["timeout"] = json!(400);
     gateway.lambda("1", "/aws", config);
     let mut connection = gateway.connect();
-    connection
-        .send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     connection.read_head().expect("an answer").expect("not closed");
     let start = std::time::Instant::now();
     for _ in 0..8 {
         connection.read_chunk().expect("a chunk");
         let chunk = std::time::Instant::now();
         // The silence between two chunks is what this test is about: shorter than the timeout, longer in sum.
-        eventually("100 ms pass", || {
-            (chunk.elapsed().as_millis() >= 100).then_some(())
-        });
+        eventually("100 ms pass", || (chunk.elapsed().as_millis() >= 100).then_some(()));
         gate.open();
     }
     assert!(connection.read_chunk().expect("the last chunk").0.is_empty());
@@ -88,11 +81,7 @@ fn a_body_over_max_req_body_size_is_400_as_in_apisix() {
     let chunked =
         "POST /aws HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n";
     assert_eq!(gateway.connect().exchange(chunked).status, 400);
-    assert_eq!(
-        function.pending().len(),
-        1,
-        "an oversized body never reaches the function whole"
-    );
+    assert_eq!(function.pending().len(), 1, "an oversized body never reaches the function whole");
 }
 
 #[test]
@@ -102,11 +91,7 @@ fn a_stale_pooled_connection_is_retried_unseen() {
     for round in 0..20 {
         assert_eq!(gateway.get("/aws").status, 200, "round {round}");
         function.close_connections();
-        assert_eq!(
-            gateway.request("POST", "/aws", &[], b"body").status,
-            200,
-            "round {round}, with a body"
-        );
+        assert_eq!(gateway.request("POST", "/aws", &[], b"body").status, 200, "round {round}, with a body");
         function.close_connections();
     }
 }
@@ -133,10 +118,7 @@ fn fifty_clients_on_the_default_pool_do_not_open_a_connection_per_request() {
             thread::spawn(move || {
                 let mut connection = gateway.connect();
                 for _ in 0..40 {
-                    assert_eq!(
-                        connection.exchange("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n").status,
-                        200
-                    );
+                    assert_eq!(connection.exchange("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
                 }
             })
         })
@@ -145,10 +127,7 @@ fn fifty_clients_on_the_default_pool_do_not_open_a_connection_per_request() {
         client.join().expect("every request is answered with 200");
     }
     let opened = function.connections();
-    assert!(
-        opened <= 100,
-        "{opened} connections for 2,000 requests of 50 clients"
-    );
+    assert!(opened <= 100, "{opened} connections for 2,000 requests of 50 clients");
 }
 
 #[test]
@@ -180,18 +159,12 @@ fn a_pool_keeps_no_more_idle_connections_than_it_may() {
     let mut clients: Vec<_> = (0..10)
         .map(|_| {
             let mut connection = gateway.connect();
-            connection
-                .send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n")
-                .expect("the gateway reads");
+            connection.send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
             connection
         })
         .collect();
-    eventually("ten calls should be with the function", || {
-        (function.connections() == 10).then_some(())
-    });
+    eventually("ten calls should be with the function", || (function.connections() == 10).then_some(()));
     (0..10).for_each(|_| gate.open());
     assert!(clients.iter_mut().all(|client| client.reply().status == 200));
-    eventually("eight of ten idle connections should be closed", || {
-        (function.open() <= 2).then_some(())
-    });
+    eventually("eight of ten idle connections should be closed", || (function.open() <= 2).then_some(()));
 }

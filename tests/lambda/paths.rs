@@ -8,12 +8,7 @@ use crate::{at, received};
 fn the_tail_of_the_path_is_joined_to_function_uri() {
     let (gateway, function) = (Gateway::start(), FakeUpstream::fixed("ok"));
     let table = [
-        (
-            "/aws",
-            "/default/test-apisix",
-            "/aws?name=x",
-            "/default/test-apisix?name=x",
-        ),
+        ("/aws", "/default/test-apisix", "/aws?name=x", "/default/test-apisix?name=x"),
         ("/aws", "/default/test-apisix", "/aws", "/default/test-apisix"),
         ("/aws/*", "", "/aws/default/test-apisix", "/default/test-apisix"),
         ("/azure/*", "/api", "/azure/http/trigger", "/api/http/trigger"),
@@ -24,11 +19,7 @@ fn the_tail_of_the_path_is_joined_to_function_uri() {
         ("/aws/*", "", "/aws/", "/"),
     ];
     for (uri, base, call, want) in table {
-        assert_eq!(
-            received(&gateway, &function, uri, base, call).target(),
-            want,
-            "{uri} {base} {call}"
-        );
+        assert_eq!(received(&gateway, &function, uri, base, call).target(), want, "{uri} {base} {call}");
     }
 }
 
@@ -58,15 +49,9 @@ fn the_clients_encoding_arrives_as_it_was_sent() {
 #[test]
 fn the_query_keeps_its_order_and_its_spelling() {
     let (gateway, function) = (Gateway::start(), FakeUpstream::fixed("ok"));
-    for query in [
-        "b=2&a=1&c=x+y&flag&a=0",
-        "e=&f",
-        "x=%20+%2B",
-        "a=b=c",
-        "q=caf%C3%A9",
-        "&&a=1&",
-        "a[]=1&a[]=2",
-    ] {
+    for query in
+        ["b=2&a=1&c=x+y&flag&a=0", "e=&f", "x=%20+%2B", "a=b=c", "q=caf%C3%A9", "&&a=1&", "a[]=1&a[]=2"]
+    {
         let request = received(&gateway, &function, "/aws", "/base", &format!("/aws?{query}"));
         assert_eq!(request.target(), format!("/base?{query}"));
     }
@@ -75,11 +60,8 @@ fn the_query_keeps_its_order_and_its_spelling() {
 #[test]
 fn the_query_of_function_uri_is_merged_and_no_bare_question_mark_is_added() {
     let (gateway, function) = (Gateway::start(), FakeUpstream::fixed("ok"));
-    let target = |call: &str| {
-        received(&gateway, &function, "/aws/*", "/base?code=secret", call)
-            .target()
-            .to_owned()
-    };
+    let target =
+        |call: &str| received(&gateway, &function, "/aws/*", "/base?code=secret", call).target().to_owned();
     assert_eq!(target("/aws/x"), "/base/x?code=secret");
     let merged = target("/aws/x?name=a");
     assert!(
@@ -121,22 +103,14 @@ fn no_path_climbs_out_of_function_uri() {
             let path = request.target().split('?').next().unwrap_or_default().to_owned();
             assert!(stays_inside(&path), "{tail} became {path}");
         }
-        assert!(
-            [200, 400, 404].contains(&reply.status),
-            "{tail}: {}",
-            reply.status
-        );
+        assert!([200, 400, 404].contains(&reply.status), "{tail}: {}", reply.status);
     }
 }
 
 /// Whether a lenient server, decoding once and taking `\` and `%2F` for `/`, still ends below `/base/inner`.
 fn stays_inside(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    let decoded = lower
-        .replace("%2e", ".")
-        .replace("%2f", "/")
-        .replace("%5c", "/")
-        .replace('\\', "/");
+    let decoded = lower.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
     let mut depth = Vec::new();
     for segment in decoded.split('/').filter(|segment| !segment.is_empty()) {
         match segment.split(';').next().unwrap_or_default() {

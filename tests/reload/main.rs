@@ -11,9 +11,7 @@ use serde_json::json;
 fn telling() -> FakeUpstream {
     FakeUpstream::start(|request, connection| {
         let host = request.head.get("host").unwrap_or_default();
-        connection
-            .answer("200 OK", &[], format!("{host} {}", request.target()))
-            .map(|()| Then::Keep)
+        connection.answer("200 OK", &[], format!("{host} {}", request.target())).map(|()| Then::Keep)
     })
 }
 
@@ -21,24 +19,16 @@ fn telling() -> FakeUpstream {
 fn a_thousand_changes_under_load_lose_no_request_and_show_none_half_done() {
     const CHANGES: usize = 1_000;
     let upstream = telling();
-    let gateway = Arc::new(Gateway::with(
-        Settings::new().set("nginx_config.worker_processes", json!(2)),
-    ));
+    let gateway = Arc::new(Gateway::with(Settings::new().set("nginx_config.worker_processes", json!(2))));
     let change = |number: usize| {
         // Two fields that must agree: the host the upstream is called by, and the path of the function.
         let node = json!({"type": "roundrobin", "nodes": {upstream.node(): 1}, "pass_host": "rewrite",
             "upstream_host": format!("host-{number}")});
-        gateway.put(
-            "/routes/1",
-            json!({"uri": "/x", "name": format!("name-{number}"), "upstream": node}),
-        );
+        gateway.put("/routes/1", json!({"uri": "/x", "name": format!("name-{number}"), "upstream": node}));
     };
     change(0);
-    let (stop, floor, served) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-    );
+    let (stop, floor, served) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..4)
         .map(|_| {
             let (gateway, stop) = (Arc::clone(&gateway), Arc::clone(&stop));
@@ -50,14 +40,10 @@ fn a_thousand_changes_under_load_lose_no_request_and_show_none_half_done() {
                     let reply = connection.exchange("GET /x HTTP/1.1\r\nHost: client\r\n\r\n");
                     assert_eq!(reply.status, 200, "{}", reply.text());
                     let text = reply.text();
-                    let number = text
-                        .strip_prefix("host-")
-                        .and_then(|rest| rest.split(' ').next()?.parse().ok());
+                    let number =
+                        text.strip_prefix("host-").and_then(|rest| rest.split(' ').next()?.parse().ok());
                     let number: usize = number.unwrap_or_else(|| panic!("an answer of no revision: {text}"));
-                    assert!(
-                        number >= before,
-                        "PUT {before} was answered, then {number} served"
-                    );
+                    assert!(number >= before, "PUT {before} was answered, then {number} served");
                     served.fetch_add(1, Ordering::SeqCst);
                 }
             })
@@ -71,10 +57,7 @@ fn a_thousand_changes_under_load_lose_no_request_and_show_none_half_done() {
     for client in clients {
         client.join().expect("no request fails");
     }
-    assert!(
-        served.load(Ordering::SeqCst) > 100,
-        "the clients were busy meanwhile"
-    );
+    assert!(served.load(Ordering::SeqCst) > 100, "the clients were busy meanwhile");
 }
 
 #[test]
@@ -90,9 +73,7 @@ fn a_request_sees_one_configuration_from_start_to_end() {
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/x"}), &slow.node());
     let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     arrived.pass();
     gateway.route("1", json!({"uri": "/x"}), &new.node());
     assert_eq!(gateway.get("/x").text(), "new");
@@ -122,14 +103,9 @@ fn unrelated_connections_to_upstreams_survive_a_change() {
     gateway.route("1", json!({"uri": "/x"}), &upstream.node());
     let mut connection = gateway.connect();
     for round in 0..20 {
-        gateway.put(
-            &format!("/routes/other-{round}"),
-            json!({"uri": format!("/other-{round}"), "plugins": {}}),
-        );
-        assert_eq!(
-            connection.exchange("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").status,
-            200
-        );
+        gateway
+            .put(&format!("/routes/other-{round}"), json!({"uri": format!("/other-{round}"), "plugins": {}}));
+        assert_eq!(connection.exchange("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
     }
     assert_eq!(upstream.connections(), 1);
 }

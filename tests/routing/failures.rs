@@ -7,15 +7,9 @@ fn fails(gateway: &Gateway, status: u16) {
     let reply = gateway.get("/x");
     assert_eq!(reply.status, status, "{}", reply.text());
     let message = reply.json()["error_msg"].as_str().map(str::to_owned);
+    assert!(message.is_some_and(|message| !message.is_empty()), "{}", reply.text());
     assert!(
-        message.is_some_and(|message| !message.is_empty()),
-        "{}",
-        reply.text()
-    );
-    assert!(
-        reply
-            .get("content-type")
-            .is_some_and(|kind| kind.starts_with("application/json")),
+        reply.get("content-type").is_some_and(|kind| kind.starts_with("application/json")),
         "{:?}",
         reply.head
     );
@@ -33,12 +27,7 @@ fn a_name_that_does_not_resolve_is_502_or_503() {
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/x"}), "does-not-exist.invalid:80");
     let reply = gateway.get("/x");
-    assert!(
-        matches!(reply.status, 502 | 503),
-        "{} {}",
-        reply.status,
-        reply.text()
-    );
+    assert!(matches!(reply.status, 502 | 503), "{} {}", reply.status, reply.text());
     assert!(reply.json()["error_msg"].is_string());
 }
 
@@ -77,10 +66,7 @@ fn the_timeout_of_a_route_counts_before_its_upstreams() {
     let gateway = Gateway::start();
     let body = json!({"type": "roundrobin", "nodes": {upstream.node(): 1}, "retries": 0});
     let timeout = json!({"connect": 1, "send": 1, "read": 0.2});
-    gateway.put(
-        "/routes/1",
-        json!({"uri": "/x", "upstream": body, "timeout": timeout}),
-    );
+    gateway.put("/routes/1", json!({"uri": "/x", "upstream": body, "timeout": timeout}));
     fails(&gateway, 504);
     gate.open();
 }
@@ -88,10 +74,7 @@ fn the_timeout_of_a_route_counts_before_its_upstreams() {
 #[test]
 fn an_upstream_without_nodes_is_503() {
     let gateway = Gateway::start();
-    gateway.put(
-        "/routes/1",
-        json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": {}}}),
-    );
+    gateway.put("/routes/1", json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": {}}}));
     fails(&gateway, 503);
 }
 

@@ -11,10 +11,7 @@ struct Table {
 
 impl Table {
     fn new(routes: &[(&'static str, Value)]) -> Self {
-        let mut table = Self {
-            gateway: Gateway::start(),
-            upstreams: Vec::new(),
-        };
+        let mut table = Self { gateway: Gateway::start(), upstreams: Vec::new() };
         for (id, fields) in routes {
             let upstream = FakeUpstream::fixed(id);
             table.gateway.route(id, fields.clone(), &upstream.node());
@@ -25,14 +22,8 @@ impl Table {
 
     /// The id of the route that answered, or the status.
     fn call(&self, method: &str, host: &str, target: &str) -> String {
-        let reply = self
-            .gateway
-            .request(method, target, &[&format!("Host: {host}")], b"");
-        if reply.status == 200 {
-            reply.text()
-        } else {
-            reply.status.to_string()
-        }
+        let reply = self.gateway.request(method, target, &[&format!("Host: {host}")], b"");
+        if reply.status == 200 { reply.text() } else { reply.status.to_string() }
     }
 
     fn get(&self, target: &str) -> String {
@@ -70,22 +61,14 @@ fn an_exact_path_wins_over_a_prefix_and_a_longer_prefix_over_a_shorter() {
 fn a_route_may_have_several_paths() {
     let table = Table::new(&[("1", json!({"uris": ["/a", "/b/*"]}))]);
     assert_eq!(
-        [
-            table.get("/a"),
-            table.get("/b/x"),
-            table.get("/a/x"),
-            table.get("/c")
-        ],
+        [table.get("/a"), table.get("/b/x"), table.get("/a/x"), table.get("/c")],
         ["1", "1", "404", "404"]
     );
 }
 
 #[test]
 fn a_parameter_stands_for_one_segment() {
-    let table = Table::new(&[
-        ("1", json!({"uri": "/users/:id/posts"})),
-        ("2", json!({"uri": "/users/:id"})),
-    ]);
+    let table = Table::new(&[("1", json!({"uri": "/users/:id/posts"})), ("2", json!({"uri": "/users/:id"}))]);
     for (target, id) in [
         ("/users/7/posts", "1"),
         ("/users/7", "2"),
@@ -155,14 +138,8 @@ fn among_equal_paths_the_higher_priority_wins() {
 #[test]
 fn a_clients_address_may_be_asked_for() {
     let table = Table::new(&[
-        (
-            "far",
-            json!({"uri": "/p", "remote_addr": "192.0.2.0/24", "priority": 9}),
-        ),
-        (
-            "near",
-            json!({"uri": "/p", "remote_addrs": ["10.0.0.0/8", "127.0.0.0/8"]}),
-        ),
+        ("far", json!({"uri": "/p", "remote_addr": "192.0.2.0/24", "priority": 9})),
+        ("near", json!({"uri": "/p", "remote_addrs": ["10.0.0.0/8", "127.0.0.0/8"]})),
     ]);
     assert_eq!(table.get("/p"), "near");
 }
@@ -171,10 +148,7 @@ fn a_clients_address_may_be_asked_for() {
 fn a_switched_off_route_does_not_answer() {
     let table = Table::new(&[("1", json!({"uri": "/p", "status": 0}))]);
     assert_eq!(table.get("/p"), "404");
-    assert_eq!(
-        table.gateway.admin("PATCH", "/routes/1", json!({"status": 1})).0,
-        200
-    );
+    assert_eq!(table.gateway.admin("PATCH", "/routes/1", json!({"status": 1})).0, 200);
     assert_eq!(table.get("/p"), "1");
 }
 

@@ -9,33 +9,17 @@ use serde_json::{Value, json};
 fn a_route_may_refer_to_an_upstream_and_to_a_service() {
     let (one, two) = (FakeUpstream::fixed("one"), FakeUpstream::fixed("two"));
     let gateway = Gateway::start();
-    gateway.put(
-        "/upstreams/u",
-        json!({"type": "roundrobin", "nodes": {one.node(): 1}}),
-    );
-    gateway.put(
-        "/services/s",
-        json!({"upstream": {"type": "roundrobin", "nodes": {two.node(): 1}}}),
-    );
+    gateway.put("/upstreams/u", json!({"type": "roundrobin", "nodes": {one.node(): 1}}));
+    gateway.put("/services/s", json!({"upstream": {"type": "roundrobin", "nodes": {two.node(): 1}}}));
     gateway.put("/services/via", json!({"upstream_id": "u"}));
     gateway.put("/routes/1", json!({"uri": "/upstream", "upstream_id": "u"}));
     gateway.put("/routes/2", json!({"uri": "/service", "service_id": "s"}));
     gateway.put("/routes/3", json!({"uri": "/via", "service_id": "via"}));
-    gateway.put(
-        "/routes/4",
-        json!({"uri": "/both", "service_id": "s", "upstream_id": "u"}),
-    );
+    gateway.put("/routes/4", json!({"uri": "/both", "service_id": "s", "upstream_id": "u"}));
     let answers = ["/upstream", "/service", "/via", "/both"].map(|target| gateway.get(target).text());
     assert_eq!(answers, ["one", "two", "one", "one"]);
-    gateway.put(
-        "/upstreams/u",
-        json!({"type": "roundrobin", "nodes": {two.node(): 1}}),
-    );
-    assert_eq!(
-        gateway.get("/upstream").text(),
-        "two",
-        "a changed upstream is live when PUT answers"
-    );
+    gateway.put("/upstreams/u", json!({"type": "roundrobin", "nodes": {two.node(): 1}}));
+    assert_eq!(gateway.get("/upstream").text(), "two", "a changed upstream is live when PUT answers");
 }
 
 #[test]
@@ -45,10 +29,7 @@ fn a_service_gives_its_hosts_and_plugins_to_its_routes() {
     let gateway = Gateway::start();
     let lambda = json!({"function_uri": format!("http://{}/", function.node()),
         "authorization": {"apikey": lockgate_tests::Function::KEY}});
-    gateway.put(
-        "/services/s",
-        json!({"hosts": ["s.test"], "plugins": {"aws-lambda": lambda}}),
-    );
+    gateway.put("/services/s", json!({"hosts": ["s.test"], "plugins": {"aws-lambda": lambda}}));
     gateway.put("/routes/1", json!({"uri": "/x", "service_id": "s"}));
     assert_eq!(gateway.get_as("/x", "s.test").text(), "\"Hello, World!\"");
     assert_eq!(gateway.get_as("/x", "other.test").status, 404);
@@ -60,10 +41,7 @@ fn weights_are_kept_smoothly() {
     let nodes: Vec<_> = ["a", "b", "c"].into_iter().map(FakeUpstream::fixed).collect();
     let gateway = Gateway::start();
     let weights = json!({nodes[0].node(): 5, nodes[1].node(): 1, nodes[2].node(): 1});
-    gateway.put(
-        "/routes/1",
-        json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": weights}}),
-    );
+    gateway.put("/routes/1", json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": weights}}));
     let picks: Vec<String> = (0..70).map(|_| gateway.get("/x").text()).collect();
     let mut counts = BTreeMap::new();
     for pick in &picks {
@@ -72,10 +50,7 @@ fn weights_are_kept_smoothly() {
     assert_eq!(counts, BTreeMap::from([("a", 50), ("b", 10), ("c", 10)]));
     for window in picks.windows(7) {
         let others = window.iter().filter(|pick| *pick != "a").count();
-        assert_eq!(
-            others, 2,
-            "smooth: each seven picks hold each light node once: {window:?}"
-        );
+        assert_eq!(others, 2, "smooth: each seven picks hold each light node once: {window:?}");
     }
 }
 
@@ -87,10 +62,7 @@ fn a_node_of_weight_0_is_not_asked() {
         {"host": "127.0.0.1", "port": on.port(), "weight": 1},
         {"host": "127.0.0.1", "port": off.port(), "weight": 0},
     ]);
-    gateway.put(
-        "/routes/1",
-        json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": nodes}}),
-    );
+    gateway.put("/routes/1", json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": nodes}}));
     assert!((0..10).all(|_| gateway.get("/x").text() == "on"));
 }
 
@@ -108,10 +80,7 @@ fn a_refused_connection_is_retried_at_the_next_node() {
     let upstream = json!({"type": "roundrobin", "nodes": nodes, "retries": 0});
     gateway.put("/routes/1", json!({"uri": "/x", "upstream": upstream}));
     let statuses: Vec<u16> = (0..10).map(|_| gateway.get("/x").status).collect();
-    assert!(
-        statuses.contains(&502),
-        "without retries a refusal is seen: {statuses:?}"
-    );
+    assert!(statuses.contains(&502), "without retries a refusal is seen: {statuses:?}");
 }
 
 #[test]
@@ -122,10 +91,7 @@ fn nodes_of_lower_priority_serve_when_the_higher_ones_refuse() {
         {"host": "127.0.0.1", "port": closed_port(), "weight": 1, "priority": 0},
         {"host": "127.0.0.1", "port": spare.port(), "weight": 1, "priority": -1},
     ]);
-    gateway.put(
-        "/routes/1",
-        json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": nodes}}),
-    );
+    gateway.put("/routes/1", json!({"uri": "/x", "upstream": {"type": "roundrobin", "nodes": nodes}}));
     assert_eq!(gateway.get("/x").text(), "spare");
 }
 
@@ -137,12 +103,7 @@ fn host_seen(gateway: &Gateway, upstream: &FakeUpstream, fields: &Value) -> Stri
     gateway.put("/routes/1", json!({"uri": "/x", "upstream": body}));
     let reply = gateway.get_as("/x", "client.test");
     assert_eq!(reply.status, 200, "{}", reply.text());
-    upstream
-        .next()
-        .head
-        .get("host")
-        .expect("a request has a host")
-        .to_owned()
+    upstream.next().head.get("host").expect("a request has a host").to_owned()
 }
 
 #[test]
@@ -150,10 +111,7 @@ fn the_host_is_passed_taken_from_the_node_or_rewritten() {
     let upstream = FakeUpstream::fixed("ok");
     let gateway = Gateway::start();
     assert_eq!(host_seen(&gateway, &upstream, &json!({})), "client.test");
-    assert_eq!(
-        host_seen(&gateway, &upstream, &json!({"pass_host": "pass"})),
-        "client.test"
-    );
+    assert_eq!(host_seen(&gateway, &upstream, &json!({"pass_host": "pass"})), "client.test");
     let node = host_seen(&gateway, &upstream, &json!({"pass_host": "node"}));
     assert_eq!(node, format!("localhost:{}", upstream.port()));
     let rewrite = json!({"pass_host": "rewrite", "upstream_host": "inner.test"});
@@ -173,9 +131,7 @@ fn a_name_may_be_mapped_to_an_address() {
 fn an_upstream_may_speak_tls() {
     let authority = Authority::new();
     let upstream = FakeUpstream::start_tls(&authority, "localhost", |request, connection| {
-        connection
-            .answer("200 OK", &[], request.target())
-            .map(|()| Then::Keep)
+        connection.answer("200 OK", &[], request.target()).map(|()| Then::Keep)
     });
     let gateway = Gateway::start();
     let node = format!("localhost:{}", upstream.port());

@@ -8,26 +8,18 @@ use serde_json::{Value, json};
 const SECRET: &str = "s3cr3t-api-key-that-must-not-leak";
 
 fn files(directory: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in std::fs::read_dir(directory)
-        .expect("a directory")
-        .filter_map(Result::ok)
-    {
+    for entry in std::fs::read_dir(directory).expect("a directory").filter_map(Result::ok) {
         let path = entry.path();
         if path.is_dir() {
             files(&path, found);
         } else {
-            found.push((
-                path.display().to_string(),
-                std::fs::read(&path).expect("a readable file"),
-            ));
+            found.push((path.display().to_string(), std::fs::read(&path).expect("a readable file")));
         }
     }
 }
 
 fn contains(bytes: &[u8], needle: &str) -> bool {
-    bytes
-        .windows(needle.len())
-        .any(|window| window == needle.as_bytes())
+    bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 
 #[test]
@@ -40,10 +32,7 @@ fn keys_are_sealed_at_rest_and_opened_for_get() {
     let config = json!({"function_uri": "http://127.0.0.1:1/", "authorization": authorization});
     gateway.lambda("1", "/aws", config);
     let (_, read) = gateway.admin("GET", "/routes/1", Value::Null);
-    assert_eq!(
-        read["value"]["plugins"]["aws-lambda"]["authorization"],
-        authorization
-    );
+    assert_eq!(read["value"]["plugins"]["aws-lambda"]["authorization"], authorization);
     let mut found = Vec::new();
     files(&gateway.data(), &mut found);
     assert!(!found.is_empty(), "the data directory holds files");
@@ -59,12 +48,7 @@ fn no_secret_is_logged_or_told_to_a_client() {
     let config = json!({"function_uri": uri, "authorization": {"apikey": SECRET, "iam": {
         "accesskey": "AKIDEXAMPLE", "secretkey": SECRET}}});
     gateway.lambda("1", "/aws", config);
-    let reply = gateway.request(
-        "GET",
-        "/aws",
-        &["Authorization: Bearer client-token-0123456789"],
-        b"",
-    );
+    let reply = gateway.request("GET", "/aws", &["Authorization: Bearer client-token-0123456789"], b"");
     assert_eq!(reply.status, 503);
     assert!(!reply.text().contains(SECRET), "{}", reply.text());
     let wrong = json!({"uri": "/a", "plugins": {"aws-lambda": {"function_uri": "http://x", "timeout": "x",
@@ -107,11 +91,7 @@ fn a_function_cannot_split_the_answer_in_two() {
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/x"}), &upstream.node());
     let reply = gateway.get("/x");
-    assert!(
-        reply.status == 502 || reply.get("set-cookie").is_none(),
-        "{:?}",
-        reply.head
-    );
+    assert!(reply.status == 502 || reply.get("set-cookie").is_none(), "{:?}", reply.head);
 }
 
 #[test]

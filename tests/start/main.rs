@@ -17,12 +17,7 @@ fn directory() -> TempDir {
 
 fn run(home: &Path, arguments: &[&str]) -> Process {
     let mut command = Command::new(lockgate());
-    Process::start(
-        command
-            .args(arguments)
-            .env_remove("LOCKGATE_ADMIN_KEY")
-            .current_dir(home),
-    )
+    Process::start(command.args(arguments).env_remove("LOCKGATE_ADMIN_KEY").current_dir(home))
 }
 
 /// Runs `lockgate check` on a file with this text.
@@ -53,9 +48,7 @@ fn a_term_signal_lets_the_request_in_flight_finish_and_exits_0() {
     gateway.route("1", json!({"uri": "/x"}), &upstream.node());
     let idle = gateway.connect();
     let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     arrived.pass();
     gateway.process().signal("TERM");
     let proxy = gateway.proxy;
@@ -81,9 +74,7 @@ fn draining_is_bounded_by_worker_shutdown_timeout() {
     let mut gateway = Gateway::with(Settings::new().set("nginx_config.worker_shutdown_timeout", json!("1s")));
     gateway.route("1", json!({"uri": "/x"}), &upstream.node());
     let mut connection = gateway.connect();
-    connection
-        .send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("the gateway reads");
+    connection.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
     arrived.pass();
     gateway.process().signal("TERM");
     gateway.finish();
@@ -142,10 +133,7 @@ fn a_corrupt_store_is_reported_and_left_as_it_is() {
     assert!(end.code.is_some_and(|code| code != 0), "{end:?}");
     let name = store.file_name().expect("a file").to_string_lossy().into_owned();
     assert!(end.output.contains(&name), "the file is named: {}", end.output);
-    assert!(
-        std::fs::read(&store).expect("still there") == rubbish,
-        "the file was changed"
-    );
+    assert!(std::fs::read(&store).expect("still there") == rubbish, "the file was changed");
 }
 
 #[test]
@@ -186,15 +174,9 @@ fn acknowledged_writes_survive_fifty_kills() {
             .iter()
             .filter_map(|entry| entry["value"]["id"].as_str())
             .collect();
-        let lost: Vec<_> = acknowledged
-            .iter()
-            .filter(|id| !kept.contains(id.as_str()))
-            .collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|id| !kept.contains(id.as_str())).collect();
         assert!(lost.is_empty(), "round {round} lost {lost:?}");
-        for id in kept
-            .iter()
-            .filter(|id| !acknowledged.iter().any(|known| known == *id))
-        {
+        for id in kept.iter().filter(|id| !acknowledged.iter().any(|known| known == *id)) {
             assert!(id.starts_with(&format!("{round}-")), "{id} was never written");
         }
         acknowledged = kept.into_iter().map(str::to_owned).collect();
@@ -245,11 +227,7 @@ fn check_accepts_the_commented_defaults() {
 fn check_names_the_path_of_what_is_wrong() {
     let end = check("nginx_config:\n  worker_processes: many\n");
     assert_eq!(end.code, Some(1), "{}", end.output);
-    assert!(
-        end.output.contains("nginx_config.worker_processes"),
-        "{}",
-        end.output
-    );
+    assert!(end.output.contains("nginx_config.worker_processes"), "{}", end.output);
     let end = check("apisix:\n  node_listen: [{port: 99999}]\n");
     assert_eq!(end.code, Some(1), "{}", end.output);
     assert!(end.output.contains("node_listen"), "{}", end.output);
@@ -286,9 +264,7 @@ fn variables_of_the_environment_stand_in_settings() {
     );
     std::fs::write(home.path().join("config.yaml"), text).expect("the temporary directory is writable");
     let mut command = Command::new(lockgate());
-    command
-        .args(["run", "-c", "config.yaml", "--data-dir", "data"])
-        .current_dir(home.path());
+    command.args(["run", "-c", "config.yaml", "--data-dir", "data"]).current_dir(home.path());
     let mut process = Process::start(command.env("A_PORT", ports.get(0).to_string()));
     eventually("both ports should open", || {
         assert!(process.ended().is_none(), "{}", process.output());
@@ -304,9 +280,5 @@ fn dev_refuses_to_listen_beyond_loopback() {
     std::fs::write(home.path().join("config.yaml"), text).expect("the temporary directory is writable");
     let end = run(home.path(), &["dev", "-c", "config.yaml", "--data-dir", "data"]).finish();
     assert!(end.code.is_some_and(|code| code != 0), "{end:?}");
-    assert!(
-        end.output.contains("loopback") || end.output.contains("0.0.0.0"),
-        "{}",
-        end.output
-    );
+    assert!(end.output.contains("loopback") || end.output.contains("0.0.0.0"), "{}", end.output);
 }

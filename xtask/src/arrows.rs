@@ -14,29 +14,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lockgate-function", &["http", "telemetry"]),
     ("lockgate-store", &["resource", "telemetry"]),
     ("lockgate-plugin", &["resource", "http", "telemetry"]),
-    (
-        "lockgate-plugins",
-        &["plugin", "http", "aws", "telemetry", "resource"],
-    ),
+    ("lockgate-plugins", &["plugin", "http", "aws", "telemetry", "resource"]),
     ("lockgate-proxy", &["resource", "plugin", "http", "telemetry"]),
-    (
-        "lockgate-admin",
-        &["resource", "plugin", "store", "http", "telemetry"],
-    ),
+    ("lockgate-admin", &["resource", "plugin", "store", "http", "telemetry"]),
     (
         "lockgate",
-        &[
-            "admin",
-            "proxy",
-            "plugins",
-            "store",
-            "plugin",
-            "aws",
-            "function",
-            "http",
-            "resource",
-            "telemetry",
-        ],
+        &["admin", "proxy", "plugins", "store", "plugin", "aws", "function", "http", "resource", "telemetry"],
     ),
     ("lockgate-tests", &[]),
     ("xtask", &[]),
@@ -49,33 +32,17 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &["tokio", "hyper", "axum", "redb"],
         "resources are words, without input or output",
     ),
-    (
-        "lockgate-http",
-        &["hyper", "axum", "tower"],
-        "the engine is our own",
-    ),
-    (
-        "lockgate-proxy",
-        &["hyper", "axum", "tower", "redb"],
-        "the data plane knows neither hyper nor a store",
-    ),
-    (
-        "lockgate-plugins",
-        &["hyper", "axum", "tower", "redb"],
-        "plugins run on the data plane",
-    ),
+    ("lockgate-http", &["hyper", "axum", "tower"], "the engine is our own"),
+    ("lockgate-proxy", &["hyper", "axum", "tower", "redb"], "the data plane knows neither hyper nor a store"),
+    ("lockgate-plugins", &["hyper", "axum", "tower", "redb"], "plugins run on the data plane"),
 ];
 
 /// Compares; names every edge that the table does not have.
 pub(crate) fn check() -> Result<()> {
     let metadata = metadata::load()?;
-    let members: Vec<&str> = list(&metadata, "workspace_members")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    let packages = list(&metadata, "packages")
-        .iter()
-        .filter(|package| members.contains(&text(package, "id")));
+    let members: Vec<&str> = list(&metadata, "workspace_members").iter().filter_map(Value::as_str).collect();
+    let packages =
+        list(&metadata, "packages").iter().filter(|package| members.contains(&text(package, "id")));
     let faults: Vec<String> = packages.flat_map(faults).collect();
     crate::report("arrows", &faults)
 }
@@ -86,9 +53,7 @@ fn faults(package: &Value) -> Vec<String> {
     let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
         return vec![format!("{name} is not in the table of xtask/src/arrows.rs")];
     };
-    let uses = list(package, "dependencies")
-        .iter()
-        .filter(|dependency| dependency["kind"] != "dev");
+    let uses = list(package, "dependencies").iter().filter(|dependency| dependency["kind"] != "dev");
     let mut faults = Vec::new();
     for used in uses.map(|dependency| text(dependency, "name")) {
         let room = used.strip_prefix("lockgate-").unwrap_or_default();
@@ -111,26 +76,17 @@ mod tests {
     use super::faults;
 
     fn package(name: &str, uses: &[&str]) -> Value {
-        let dependencies: Vec<Value> = uses
-            .iter()
-            .map(|name| json!({"name": name, "kind": null}))
-            .collect();
+        let dependencies: Vec<Value> = uses.iter().map(|name| json!({"name": name, "kind": null})).collect();
         json!({"name": name, "dependencies": dependencies})
     }
 
     #[test]
     fn an_arrow_down_is_allowed_and_one_sideways_is_named() {
         assert!(faults(&package("lockgate-proxy", &["lockgate-http", "bytes"])).is_empty());
-        let found = faults(&package(
-            "lockgate-proxy",
-            &["lockgate-store", "lockgate-plugins"],
-        ));
+        let found = faults(&package("lockgate-proxy", &["lockgate-store", "lockgate-plugins"]));
         assert_eq!(
             found,
-            [
-                "lockgate-proxy may not use lockgate-store",
-                "lockgate-proxy may not use lockgate-plugins"
-            ]
+            ["lockgate-proxy may not use lockgate-store", "lockgate-proxy may not use lockgate-plugins"]
         );
     }
 

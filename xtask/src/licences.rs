@@ -19,9 +19,7 @@ pub(crate) fn check() -> Result<()> {
             faults.push(format!("{package} is banned"));
         }
         if package.contains("(git+") || package.contains("(https://") {
-            faults.push(format!(
-                "{package} comes from a repository, not from the registry"
-            ));
+            faults.push(format!("{package} comes from a repository, not from the registry"));
         }
     }
     crate::report("licences", &faults)
@@ -33,21 +31,14 @@ fn strings(rules: &str, mark: &str) -> Vec<String> {
         return Vec::new();
     };
     let list = rest.split(']').next().unwrap_or_default();
-    let lines = list
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default());
-    lines
-        .flat_map(|line| line.split('"').skip(1).step_by(2).map(str::to_owned))
-        .collect()
+    let lines = list.lines().map(|line| line.split('#').next().unwrap_or_default());
+    lines.flat_map(|line| line.split('"').skip(1).step_by(2).map(str::to_owned)).collect()
 }
 
 /// Whether an SPDX expression can be met with these licences. `/` is the old way to write `OR`.
 fn is_allowed(expression: &str, allowed: &[String]) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace(" WITH ", "+WITH+");
+    let spaced =
+        expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ").replace(" WITH ", "+WITH+");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     any(&words, &mut at, allowed) && at == words.len()
@@ -89,11 +80,7 @@ mod tests {
 
     #[test]
     fn one_allowed_alternative_is_enough_and_all_parts_are_needed() {
-        let allowed = [
-            "MIT".to_owned(),
-            "ISC".to_owned(),
-            "Apache-2.0 WITH LLVM-exception".to_owned(),
-        ];
+        let allowed = ["MIT".to_owned(), "ISC".to_owned(), "Apache-2.0 WITH LLVM-exception".to_owned()];
         for good in [
             "MIT",
             "MIT OR GPL-3.0",
@@ -104,14 +91,7 @@ mod tests {
         ] {
             assert!(is_allowed(good, &allowed), "{good}");
         }
-        for bad in [
-            "",
-            "GPL-3.0",
-            "MIT AND GPL-3.0",
-            "(GPL-3.0 OR OpenSSL) AND MIT",
-            "Apache-2.0",
-            "MIT )",
-        ] {
+        for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "(GPL-3.0 OR OpenSSL) AND MIT", "Apache-2.0", "MIT )"] {
             assert!(!is_allowed(bad, &allowed), "{bad}");
         }
     }

@@ -107,18 +107,12 @@ fn resolve(path: &Path) -> PathBuf {
 /// Whether a page has a heading with this anchor: its words in lower case, with a dash for each space.
 fn has_heading(text: &str, anchor: &str) -> bool {
     let headings = text.lines().filter(|line| line.starts_with('#'));
-    headings
-        .map(|line| line.trim_start_matches('#').trim())
-        .any(|heading| {
-            let kept = heading
-                .chars()
-                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-            let slug: String = kept
-                .map(|c| if c == ' ' { '-' } else { c })
-                .flat_map(char::to_lowercase)
-                .collect();
-            slug == anchor
-        })
+    headings.map(|line| line.trim_start_matches('#').trim()).any(|heading| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let slug: String =
+            kept.map(|c| if c == ' ' { '-' } else { c }).flat_map(char::to_lowercase).collect();
+        slug == anchor
+    })
 }
 
 #[cfg(test)]
@@ -139,14 +133,9 @@ mod tests {
         std::fs::write(&page, "# One Heading, `code`\n").unwrap();
         std::fs::write(folder.join("b.md"), "").unwrap();
         let of = |target| fault(&folder, &page, target);
-        for good in [
-            "../b.md",
-            "a.md",
-            ".",
-            "#one-heading-code",
-            "a.md#one-heading-code",
-            "https://example.com/x",
-        ] {
+        for good in
+            ["../b.md", "a.md", ".", "#one-heading-code", "a.md#one-heading-code", "https://example.com/x"]
+        {
             assert_eq!(of(good), None, "{good}");
         }
         for bad in ["b.md", "../../c.md", "/b.md", "#two", "../b.md#one"] {
@@ -157,10 +146,7 @@ mod tests {
 
     #[test]
     fn anchors_are_headings_without_their_signs() {
-        assert!(has_heading(
-            "## Where it differs, on purpose\n",
-            "where-it-differs-on-purpose"
-        ));
+        assert!(has_heading("## Where it differs, on purpose\n", "where-it-differs-on-purpose"));
         assert!(!has_heading("Where it differs\n", "where-it-differs"));
     }
 }

@@ -27,15 +27,10 @@ pub(crate) fn run() -> Result<()> {
 
 /// `nextest` where it is installed, because it ends a test that hangs.
 fn test_arguments<'a>(which: &[&'a str]) -> Vec<&'a str> {
-    let has_nextest = Command::new("cargo-nextest")
-        .arg("--version")
-        .output()
-        .is_ok_and(|out| out.status.success());
-    let mut arguments = if has_nextest {
-        vec!["nextest", "run", "--no-fail-fast"]
-    } else {
-        vec!["test", "--no-fail-fast"]
-    };
+    let has_nextest =
+        Command::new("cargo-nextest").arg("--version").output().is_ok_and(|out| out.status.success());
+    let mut arguments =
+        if has_nextest { vec!["nextest", "run", "--no-fail-fast"] } else { vec!["test", "--no-fail-fast"] };
     arguments.extend_from_slice(which);
     arguments
 }
@@ -70,17 +65,11 @@ impl StandIns {
             return Ok(Self { is_ours: false });
         }
         let script = script("up.sh");
-        ensure!(
-            script.exists(),
-            "the AWS stand-ins must lie beside the repository: ../shared/lab/aws/up.sh"
-        );
+        ensure!(script.exists(), "the AWS stand-ins must lie beside the repository: ../shared/lab/aws/up.sh");
         say("starting the AWS stand-ins");
         let status = Command::new(&script).args(PARTS).status();
         let stand_ins = Self { is_ours: true };
-        ensure!(
-            status.context("running up.sh")?.success(),
-            "../shared/lab/aws/up.sh failed"
-        );
+        ensure!(status.context("running up.sh")?.success(), "../shared/lab/aws/up.sh failed");
         Ok(stand_ins)
     }
 }

@@ -16,15 +16,8 @@ pub(crate) struct Address {
 impl Address {
     /// `None` where the path is not below the root of the Admin API.
     pub(crate) fn of(uri: &Uri) -> Option<Self> {
-        let path = uri
-            .path()
-            .strip_prefix(ROOT)
-            .filter(|path| path.is_empty() || path.starts_with('/'))?;
-        let segments = path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(decode)
-            .collect();
+        let path = uri.path().strip_prefix(ROOT).filter(|path| path.is_empty() || path.starts_with('/'))?;
+        let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
         let query =
             Query::try_from_uri(uri).map_or(Vec::new(), |query: Query<Vec<(String, String)>>| query.0);
         Some(Self { segments, query })
@@ -32,10 +25,7 @@ impl Address {
 
     /// The first value of a query argument.
     pub(crate) fn argument(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -46,9 +36,7 @@ fn decode(segment: &str) -> String {
     while let Some((&first, tail)) = rest.split_first() {
         let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
         let is_hex = |two: &&str| two.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let byte = digits
-            .filter(is_hex)
-            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        let byte = digits.filter(is_hex).and_then(|two| u8::from_str_radix(two, 16).ok());
         let escaped = byte.filter(|_| first == b'%');
         bytes.push(escaped.unwrap_or(first));
         rest = if escaped.is_some() { &tail[2..] } else { tail };
@@ -62,12 +50,8 @@ mod tests {
 
     #[test]
     fn segments_are_decoded_after_the_path_is_split() {
-        let address = Address::of(
-            &"/apisix/admin/routes/a%2Fb//c%20d/?x=1%262&y=&x=3"
-                .parse()
-                .unwrap(),
-        )
-        .unwrap();
+        let address =
+            Address::of(&"/apisix/admin/routes/a%2Fb//c%20d/?x=1%262&y=&x=3".parse().unwrap()).unwrap();
         assert_eq!(address.segments, ["routes", "a/b", "c d"]);
         assert_eq!(address.argument("x"), Some("1&2"));
         assert_eq!(address.argument("y"), Some(""));

@@ -19,15 +19,9 @@ pub(crate) fn admit(admin: &Admin, peer: Option<IpAddr>, parts: &Parts) -> Resul
     }
     if admin.loopback_hosts_only {
         let host = host_of(parts).unwrap_or_default();
-        let origin = parts
-            .headers
-            .get(header::ORIGIN)
-            .map(|origin| origin.to_str().unwrap_or_default());
+        let origin = parts.headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
         let page = origin.map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
-        let elsewhere = [Some(host), page]
-            .into_iter()
-            .flatten()
-            .find(|name| !is_loopback(name));
+        let elsewhere = [Some(host), page].into_iter().flatten().find(|name| !is_loopback(name));
         if let Some(name) = elsewhere {
             let why = format!("host {name} is not allowed: it is no loopback name or address");
             return Err(Refusal::Forbidden(why));
@@ -54,16 +48,11 @@ pub(crate) fn authenticate(admin: &Admin, parts: &Parts, address: &Address) -> R
 /// Looks at every key, so that the time taken says nothing of which one is near.
 fn find<'a>(keys: &'a [AdminKey], shown: &[u8]) -> Option<&'a AdminKey> {
     let fits = |key: &&AdminKey| verify_slices_are_equal(key.key.as_bytes(), shown).is_ok();
-    keys.iter()
-        .filter(fits)
-        .fold(None, |first, key| first.or(Some(key)))
+    keys.iter().filter(fits).fold(None, |first, key| first.or(Some(key)))
 }
 
 fn host_of(parts: &Parts) -> Option<&str> {
-    let header = parts
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let header = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
 }
 
@@ -73,13 +62,8 @@ fn is_loopback(host: &str) -> bool {
         Some((name, port)) if !port.ends_with(']') => (name, port),
         _ => (host, "0"),
     };
-    let bare = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'))
-        .unwrap_or(name);
-    let is_address = bare
-        .parse()
-        .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback());
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let is_address = bare.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback());
     let is_name = bare.eq_ignore_ascii_case("localhost");
     port.parse::<u16>().is_ok() && (is_address || is_name)
 }
@@ -90,14 +74,7 @@ mod tests {
 
     #[test]
     fn loopback_names_and_addresses_pass_on_any_port() {
-        for host in [
-            "localhost",
-            "LOCALHOST:9180",
-            "127.0.0.1",
-            "127.1.2.3:80",
-            "[::1]",
-            "[::1]:9180",
-        ] {
+        for host in ["localhost", "LOCALHOST:9180", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:9180"] {
             assert!(is_loopback(host), "{host}");
         }
     }

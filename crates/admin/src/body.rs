@@ -36,10 +36,9 @@ pub(crate) async fn read(mut body: Body) -> Result<Option<Value>, Refusal> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    json::parse(&bytes).map(Some).map_err(|why| Refusal::BrokenJson {
-        why,
-        body: String::from_utf8_lossy(&bytes).into_owned(),
-    })
+    json::parse(&bytes)
+        .map(Some)
+        .map_err(|why| Refusal::BrokenJson { why, body: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 async fn collect(body: &mut Body) -> Result<Vec<u8>, Refusal> {

@@ -33,47 +33,29 @@ pub(crate) async fn keep(
     let warnings = validate::examine(admin, Some(resources), kind, &value).map_err(Refusal::Invalid)?;
     let now = now();
     if let Some(fields) = value.as_object_mut() {
-        let before = resources
-            .get(kind, id.as_str())
-            .and_then(|record| record.value.get("create_time"));
-        fields
-            .entry("create_time")
-            .or_insert_with(|| before.cloned().unwrap_or_else(|| now.clone()));
+        let before = resources.get(kind, id.as_str()).and_then(|record| record.value.get("create_time"));
+        fields.entry("create_time").or_insert_with(|| before.cloned().unwrap_or_else(|| now.clone()));
         fields.entry("update_time").or_insert(now);
     }
     secrets::seal(&admin.registry, admin.keyring.as_deref(), &mut value);
-    let change = Change::Put {
-        kind,
-        id: id.clone(),
-        value: value.clone(),
-    };
+    let change = Change::Put { kind, id: id.clone(), value: value.clone() };
     let revision = admin.store.commit(change, expect).await?;
     tracing::info!(resource = %kind.key(id), %revision, "resource kept");
     for warning in &warnings {
         tracing::warn!(resource = %kind.key(id), "{warning}");
     }
-    Ok(Kept {
-        value,
-        warnings,
-        revision,
-    })
+    Ok(Kept { value, warnings, revision })
 }
 
 /// Waits until a change is live on this node, but not for long, and tells of it what its caller should know.
 pub(crate) async fn wait(admin: &Admin, kind: Kind, id: &Id, kept: &mut Kept) {
     if !wait_for(admin, kept.revision).await {
-        kept.warnings
-            .push("the change is kept, but not live on this node yet".to_owned());
+        kept.warnings.push("the change is kept, but not live on this node yet".to_owned());
     }
     let refused = admin.applied.borrow().refused.clone();
-    let this = refused
-        .iter()
-        .find(|one| one.kind == kind && one.id == *id && one.modified >= kept.revision);
+    let this = refused.iter().find(|one| one.kind == kind && one.id == *id && one.modified >= kept.revision);
     if let Some(refused) = this {
-        kept.warnings.push(format!(
-            "the change is kept, but cannot be made live: {}",
-            refused.reason
-        ));
+        kept.warnings.push(format!("the change is kept, but cannot be made live: {}", refused.reason));
     }
 }
 
@@ -90,16 +72,12 @@ pub(crate) async fn wait_for(admin: &Admin, revision: Revision) -> bool {
 
 /// Refuses the times that the gateway sets itself.
 pub(crate) fn refuse_times(value: &Value) -> Result<(), Refusal> {
-    for (place, prefix) in [
-        (Some(value), ""),
-        (value.get("upstream"), "upstream."),
-        (value.get("plugins"), "plugins."),
-    ] {
+    for (place, prefix) in
+        [(Some(value), ""), (value.get("upstream"), "upstream."), (value.get("plugins"), "plugins.")]
+    {
         for name in ["create_time", "update_time"] {
             if place.is_some_and(|place| place.get(name).is_some()) {
-                return Err(Refusal::Invalid(format!(
-                    "the property is forbidden:  {prefix}{name}"
-                )));
+                return Err(Refusal::Invalid(format!("the property is forbidden:  {prefix}{name}")));
             }
         }
     }

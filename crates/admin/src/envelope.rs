@@ -47,26 +47,17 @@ impl Reply {
 
     /// The answer to a browser that asks whether it may call.
     pub(crate) fn preflight() -> Self {
-        Self {
-            is_preflight: true,
-            ..Self::empty()
-        }
+        Self { is_preflight: true, ..Self::empty() }
     }
 
     /// The answer of a resource, which names the version of the API.
     pub(crate) fn of_resource(self) -> Self {
-        Self {
-            shows_version: true,
-            ..self
-        }
+        Self { shows_version: true, ..self }
     }
 
     /// The answer with the tag of the revision it shows.
     pub(crate) fn tagged(self, tag: String) -> Self {
-        Self {
-            tag: Some(tag),
-            ..self
-        }
+        Self { tag: Some(tag), ..self }
     }
 
     pub(crate) fn into_response(self, cors: bool) -> Response<Body> {
@@ -76,14 +67,7 @@ impl Reply {
         let mut set =
             |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
         set(header::SERVER, SERVER);
-        set(
-            header::CONTENT_TYPE,
-            if self.is_preflight {
-                "text/plain"
-            } else {
-                "application/json"
-            },
-        );
+        set(header::CONTENT_TYPE, if self.is_preflight { "text/plain" } else { "application/json" });
         if self.shows_version {
             set(HeaderName::from_static("x-api-version"), "v3");
         }
@@ -93,10 +77,7 @@ impl Reply {
             set(header::ACCESS_CONTROL_MAX_AGE, "3600");
         }
         if self.is_preflight {
-            set(
-                header::ACCESS_CONTROL_ALLOW_METHODS,
-                "POST, GET, PUT, OPTIONS, DELETE, PATCH",
-            );
+            set(header::ACCESS_CONTROL_ALLOW_METHODS, "POST, GET, PUT, OPTIONS, DELETE, PATCH");
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, "*");
         } else if cors {
             set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
@@ -201,11 +182,7 @@ impl From<&Refusal> for Reply {
         let words = refusal.to_string();
         let body = match refusal {
             Refusal::PageSize => {
-                return Self {
-                    status: refusal.status(),
-                    ..Self::words(&words)
-                }
-                .of_resource();
+                return Self { status: refusal.status(), ..Self::words(&words) }.of_resource();
             }
             Refusal::BrokenJson { body, .. } => json!({"error_msg": words, "req_body": body}),
             Refusal::Token(why) => json!({"error_msg": words, "description": why}),

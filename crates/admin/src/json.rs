@@ -8,11 +8,7 @@ const DEPTH: usize = 100;
 /// Reads a JSON text. A comma before a closing brace or bracket is read as a space: commands of APISIX's own
 /// documentation have one. Errors name the place by its byte, counted from 1.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
-    let mut scanner = Scanner {
-        text,
-        at: 0,
-        needless: Vec::new(),
-    };
+    let mut scanner = Scanner { text, at: 0, needless: Vec::new() };
     scanner.value(DEPTH)?;
     scanner.skip_space();
     if scanner.at < text.len() {
@@ -32,9 +28,7 @@ fn read(text: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(text).map_err(|error| {
         let words = error.to_string();
         let words = words.split(" at line ").next().unwrap_or_default();
-        let before = text
-            .split(|byte| *byte == b'\n')
-            .take(error.line().saturating_sub(1));
+        let before = text.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
         let at = before.map(|line| line.len() + 1).sum::<usize>() + error.column();
         format!("Expected value but found {words} at character {at}")
     })
@@ -136,16 +130,11 @@ impl Scanner<'_> {
                 return Ok(());
             }
         }
-        Err(format!(
-            "Expected value but found unexpected end of string at character {}",
-            self.text.len() + 1
-        ))
+        Err(format!("Expected value but found unexpected end of string at character {}", self.text.len() + 1))
     }
 
     fn literal(&self) -> Option<&'static str> {
-        ["true", "false", "null"]
-            .into_iter()
-            .find(|word| self.text[self.at..].starts_with(word.as_bytes()))
+        ["true", "false", "null"].into_iter().find(|word| self.text[self.at..].starts_with(word.as_bytes()))
     }
 
     fn expected(&self, wanted: &str) -> String {
@@ -192,43 +181,19 @@ mod tests {
     #[test]
     fn broken_json_is_named_as_apisix_does() {
         let cases = [
-            (
-                "not json",
-                "Expected value but found invalid token at character 1",
-            ),
+            ("not json", "Expected value but found invalid token at character 1"),
             ("", "Expected value but found T_END at character 1"),
             ("{", "Expected object key string but found T_END at character 2"),
-            (
-                "{,}",
-                "Expected object key string but found T_COMMA at character 2",
-            ),
+            ("{,}", "Expected object key string but found T_COMMA at character 2"),
             ("[1,,]", "Expected value but found T_COMMA at character 4"),
             ("{\"a\" 1}", "Expected colon but found T_NUMBER at character 6"),
-            (
-                "{\"a\":1 true",
-                "Expected comma or object end but found T_BOOLEAN at character 8",
-            ),
-            (
-                "[1 2]",
-                "Expected comma or array end but found T_NUMBER at character 4",
-            ),
+            ("{\"a\":1 true", "Expected comma or object end but found T_BOOLEAN at character 8"),
+            ("[1 2]", "Expected comma or array end but found T_NUMBER at character 4"),
             ("{} null", "Expected the end but found T_NULL at character 4"),
-            (
-                "[\"a",
-                "Expected value but found unexpected end of string at character 4",
-            ),
-            (
-                "[\n 01]",
-                "Expected value but found invalid number at character 5",
-            ),
-            (
-                "1e999",
-                "Expected value but found number out of range at character 5",
-            ),
-            (
-                "\"\\",
-                "Expected value but found unexpected end of string at character 3",
-            ),
+            ("[\"a", "Expected value but found unexpected end of string at character 4"),
+            ("[\n 01]", "Expected value but found invalid number at character 5"),
+            ("1e999", "Expected value but found number out of range at character 5"),
+            ("\"\\", "Expected value but found unexpected end of string at character 3"),
         ];
         for (text, why) in cases {
             assert_eq!(parse(text.as_bytes()).unwrap_err(), why, "{text}");
@@ -240,11 +205,7 @@ mod tests {
     fn depth_is_bounded() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(parse(nested(DEPTH).as_bytes()).is_ok());
-        assert!(
-            parse(nested(DEPTH + 1).as_bytes())
-                .unwrap_err()
-                .contains("too many nested")
-        );
+        assert!(parse(nested(DEPTH + 1).as_bytes()).unwrap_err().contains("too many nested"));
         assert!(parse("{\"a\":".repeat(1_000_000).as_bytes()).is_err());
     }
 
@@ -269,10 +230,7 @@ mod tests {
     fn generous(value: &Value) -> String {
         match value {
             Value::Array(items) if !items.is_empty() => {
-                format!(
-                    "[{}]",
-                    items.iter().map(|item| generous(item) + " ,").collect::<String>()
-                )
+                format!("[{}]", items.iter().map(|item| generous(item) + " ,").collect::<String>())
             }
             Value::Object(fields) if !fields.is_empty() => {
                 let field =

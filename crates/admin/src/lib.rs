@@ -94,26 +94,18 @@ type Calls = Arc<Shared>;
 /// The Admin API. A call has to carry `ConnectInfo<SocketAddr>` among its extensions, where `allow` is not
 /// empty: `serve` adds it, and whoever calls the router directly does.
 pub fn router(admin: Admin) -> Router {
-    let shared = Arc::new(Shared {
-        admin,
-        changing: Mutex::new(()),
-    });
+    let shared = Arc::new(Shared { admin, changing: Mutex::new(()) });
     Router::new().fallback(answer).with_state(shared)
 }
 
 async fn answer(State(calls): State<Calls>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let peer = parts
-        .extensions
-        .get::<ConnectInfo<std::net::SocketAddr>>()
-        .map(|info| info.0.ip());
+    let peer = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|info| info.0.ip());
     let reply = match Address::of(&parts.uri) {
         Some(address) => call(&calls, peer, &parts, &address, body).await,
         None => Err(Refusal::NoSuchPath),
     };
-    reply
-        .unwrap_or_else(|refusal| refuse(&refusal, peer))
-        .into_response(calls.admin.cors)
+    reply.unwrap_or_else(|refusal| refuse(&refusal, peer)).into_response(calls.admin.cors)
 }
 
 fn refuse(refusal: &Refusal, peer: Option<IpAddr>) -> Reply {
@@ -157,12 +149,7 @@ async fn call(
         (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
         (method, [plural, rest @ ..]) => match Kind::from_plural(plural) {
             Some(kind) => {
-                let target = Target {
-                    kind,
-                    rest,
-                    address,
-                    headers: &parts.headers,
-                };
+                let target = Target { kind, rest, address, headers: &parts.headers };
                 resource::call(calls, method, target, body).await
             }
             None => Err(Refusal::UnsupportedType((*plural).to_owned())),

@@ -36,29 +36,15 @@ impl Query {
                 .map(Some)
                 .map_err(|_| Refusal::Invalid(format!("{argument} {pattern} is no regular expression")))
         };
-        let filter = address
-            .argument("filter")
-            .filter(|_| kind == Kind::Route)
-            .unwrap_or_default();
+        let filter = address.argument("filter").filter(|_| kind == Kind::Route).unwrap_or_default();
         let written = |name: &&str| {
-            let pair = filter
-                .split('&')
-                .filter_map(|pair| pair.split_once('='))
-                .rfind(|(field, _)| field == name);
+            let pair =
+                filter.split('&').filter_map(|pair| pair.split_once('=')).rfind(|(field, _)| field == name);
             pair.map(|(_, value)| value.to_owned())
         };
-        let fields = FILTERED
-            .into_iter()
-            .filter_map(|name| Some((name, written(&name)?)))
-            .collect();
+        let fields = FILTERED.into_iter().filter_map(|name| Some((name, written(&name)?))).collect();
         let label = address.argument("label").map(str::to_owned);
-        Ok(Self {
-            name: regex("name")?,
-            uri: regex("uri")?,
-            label,
-            fields,
-            page: page(address)?,
-        })
+        Ok(Self { name: regex("name")?, uri: regex("uri")?, label, fields, page: page(address)? })
     }
 
     /// Which records are shown, and how many fit on all pages. They come in the order of their ids; on pages, in
@@ -68,37 +54,23 @@ impl Query {
         let total = records.len();
         if let Some((page, size)) = self.page {
             records.sort_by_key(|record| record.created);
-            records = records
-                .into_iter()
-                .skip((page - 1).saturating_mul(size))
-                .take(size)
-                .collect();
+            records = records.into_iter().skip((page - 1).saturating_mul(size)).take(size).collect();
         }
         (records, total)
     }
 
     fn shows(&self, value: &Value) -> bool {
         let fits = |regex: &Regex, text: Option<&Value>| {
-            text.and_then(Value::as_str)
-                .is_some_and(|text| regex.is_match(text))
+            text.and_then(Value::as_str).is_some_and(|text| regex.is_match(text))
         };
-        let has_name = self
-            .name
-            .as_ref()
-            .is_none_or(|name| fits(name, value.get("name")));
-        let has_label = self
-            .label
-            .as_ref()
-            .is_none_or(|label| value["labels"].get(label).is_some());
+        let has_name = self.name.as_ref().is_none_or(|name| fits(name, value.get("name")));
+        let has_label = self.label.as_ref().is_none_or(|label| value["labels"].get(label).is_some());
         let has_uri = self.uri.as_ref().is_none_or(|uri| {
             let many = value.get("uris").and_then(Value::as_array).into_iter().flatten();
             many.chain(value.get("uri")).any(|text| fits(uri, Some(text)))
         });
         let refers = |(field, id): &(&str, String)| {
-            value
-                .get(field)
-                .and_then(read_id)
-                .is_some_and(|found| found.as_str() == id)
+            value.get(field).and_then(read_id).is_some_and(|found| found.as_str() == id)
         };
         has_name && has_label && has_uri && self.fields.iter().all(refers)
     }

@@ -63,19 +63,11 @@ mod tests {
             (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
             (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
             (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (
-                json!({"a": {"b": "c"}}),
-                json!({"a": {"b": "d", "c": null}}),
-                json!({"a": {"b": "d"}}),
-            ),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
             (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
             (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
             (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
-            (
-                json!({}),
-                json!({"a": {"bb": {"ccc": null}}}),
-                json!({"a": {"bb": {}}}),
-            ),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
         ];
         for (mut value, patch, result) in cases {
             merge(&mut value, patch);
@@ -90,22 +82,13 @@ mod tests {
         set(&mut value, &["plugins", "cors"], json!({})).unwrap();
         set(&mut value, &["upstream", "type"], json!("ewma")).unwrap();
         set(&mut value, &["upstream", "type"], Value::Null).unwrap();
-        assert_eq!(
-            value,
-            json!({"upstream": {"nodes": {"b": 2}}, "plugins": {"cors": {}}})
-        );
+        assert_eq!(value, json!({"upstream": {"nodes": {"b": 2}}, "plugins": {"cors": {}}}));
     }
 
     #[test]
     fn a_path_through_what_is_no_object_is_refused() {
         let mut value = json!({"uris": ["/a"], "name": "n"});
-        assert_eq!(
-            set(&mut value, &["uris", "0"], json!("/b")).unwrap_err(),
-            "invalid sub-path: /uris"
-        );
-        assert_eq!(
-            set(&mut value, &["name", "a", "b"], json!(1)).unwrap_err(),
-            "invalid sub-path: /name"
-        );
+        assert_eq!(set(&mut value, &["uris", "0"], json!("/b")).unwrap_err(), "invalid sub-path: /uris");
+        assert_eq!(set(&mut value, &["name", "a", "b"], json!(1)).unwrap_err(), "invalid sub-path: /name");
     }
 }

@@ -20,14 +20,8 @@ pub(crate) fn expect(headers: &HeaderMap, record: Option<&Record>) -> Result<Exp
     let record = record.ok_or(Refusal::Changed)?;
     let tag = tag(record.modified);
     let lists = written.filter_map(|list: &HeaderValue| list.to_str().ok());
-    let fits = lists
-        .flat_map(|list| list.split(','))
-        .any(|one| one.trim() == "*" || one.trim() == tag);
-    if fits {
-        Ok(Expect::Unchanged(record.modified))
-    } else {
-        Err(Refusal::Changed)
-    }
+    let fits = lists.flat_map(|list| list.split(',')).any(|one| one.trim() == "*" || one.trim() == tag);
+    if fits { Ok(Expect::Unchanged(record.modified)) } else { Err(Refusal::Changed) }
 }
 
 #[cfg(test)]
@@ -43,29 +37,15 @@ mod tests {
     fn only_a_tag_that_was_given_out_fits() {
         let id = Id::new("1").unwrap();
         let modified = Revision(7);
-        let record = Record {
-            kind: Kind::Route,
-            id,
-            value: json!({}),
-            created: Revision(1),
-            modified,
-        };
+        let record = Record { kind: Kind::Route, id, value: json!({}), created: Revision(1), modified };
         let check = |written: Option<&str>, record: Option<&Record>| {
-            let headers: HeaderMap = written
-                .into_iter()
-                .map(|tag| (http::header::IF_MATCH, tag.parse().unwrap()))
-                .collect();
+            let headers: HeaderMap =
+                written.into_iter().map(|tag| (http::header::IF_MATCH, tag.parse().unwrap())).collect();
             expect(&headers, record).ok()
         };
         assert_eq!(check(None, None), Some(Expect::Anything));
-        assert_eq!(
-            check(Some("\"7\""), Some(&record)),
-            Some(Expect::Unchanged(modified))
-        );
-        assert_eq!(
-            check(Some("\"6\", \"7\""), Some(&record)),
-            Some(Expect::Unchanged(modified))
-        );
+        assert_eq!(check(Some("\"7\""), Some(&record)), Some(Expect::Unchanged(modified)));
+        assert_eq!(check(Some("\"6\", \"7\""), Some(&record)), Some(Expect::Unchanged(modified)));
         assert_eq!(check(Some("*"), Some(&record)), Some(Expect::Unchanged(modified)));
         for stale in ["\"6\"", "7", "W/\"7\"", ""] {
             assert_eq!(check(Some(stale), Some(&record)), None, "{stale}");

@@ -101,11 +101,7 @@ async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Re
     let mut value = written_value(body).await?;
     let ttl = ttl_warning(target.address)?;
     let inside = inner_id(&value);
-    let id = target
-        .id()
-        .map(str::to_owned)
-        .or_else(|| inside.clone())
-        .ok_or_else(|| target.missing_id())?;
+    let id = target.id().map(str::to_owned).or_else(|| inside.clone()).ok_or_else(|| target.missing_id())?;
     if inside.is_some_and(|inside| inside != id) {
         return Err(target.wrong_id());
     }
@@ -115,11 +111,7 @@ async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Re
     let resources = current(&calls.admin);
     let before = resources.get(kind, id.as_str());
     let expect = precondition::expect(target.headers, before.map(AsRef::as_ref))?;
-    let status = if before.is_none() {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
     let mut kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
     drop(changing);
     kept.warnings.extend(ttl);
@@ -131,10 +123,7 @@ async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, R
     let value = written_value(body).await?;
     let ttl = ttl_warning(target.address)?;
     if target.id().is_some() || value.get("id").is_some() {
-        return Err(Refusal::Invalid(format!(
-            "wrong {} id, do not need it",
-            kind.name()
-        )));
+        return Err(Refusal::Invalid(format!("wrong {} id, do not need it", kind.name())));
     }
     change::refuse_times(&value)?;
     let changing = calls.changing.lock().await;
@@ -158,8 +147,7 @@ async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, R
 fn free_id(resources: &Resources, kind: Kind, attempt: u64) -> String {
     let first = resources.revision.0.saturating_add(attempt);
     let mut ids = (first..).map(|number| format!("{number:020}"));
-    ids.find(|id| resources.get(kind, id).is_none())
-        .unwrap_or_default()
+    ids.find(|id| resources.get(kind, id).is_none()).unwrap_or_default()
 }
 
 async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
@@ -205,25 +193,16 @@ async fn delete(calls: &Calls, target: &Target<'_>) -> Result<Reply, Refusal> {
     let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
     let expect = precondition::expect(target.headers, Some(record))?;
     let id = record.id.clone();
-    let revision = calls
-        .admin
-        .store
-        .commit(Change::Delete { kind, id: id.clone() }, expect)
-        .await?;
+    let revision = calls.admin.store.commit(Change::Delete { kind, id: id.clone() }, expect).await?;
     drop(changing);
     tracing::info!(resource = %kind.key(&id), %revision, "resource deleted");
     change::wait_for(&calls.admin, revision).await;
-    Ok(Reply::json(
-        StatusCode::OK,
-        &json!({"key": kind.key(&id), "deleted": "1"}),
-    ))
+    Ok(Reply::json(StatusCode::OK, &json!({"key": kind.key(&id), "deleted": "1"})))
 }
 
 /// What PUT and POST need.
 async fn written_value(body: Body) -> Result<Value, Refusal> {
-    body::read(body)
-        .await?
-        .ok_or_else(|| Refusal::Invalid("missing configurations".to_owned()))
+    body::read(body).await?.ok_or_else(|| Refusal::Invalid("missing configurations".to_owned()))
 }
 
 /// What is said of `ttl`, after which APISIX lets a resource expire.
@@ -231,17 +210,13 @@ fn ttl_warning(address: &Address) -> Result<Option<String>, Refusal> {
     match address.argument("ttl").map(str::parse::<f64>) {
         None => Ok(None),
         Some(Ok(_)) => Ok(Some("ttl is not supported: the resource stays".to_owned())),
-        Some(Err(_)) => Err(Refusal::Invalid(
-            "invalid argument ttl: should be a number".to_owned(),
-        )),
+        Some(Err(_)) => Err(Refusal::Invalid("invalid argument ttl: should be a number".to_owned())),
     }
 }
 
 /// The id that stands in a resource, as text.
 fn inner_id(value: &Value) -> Option<String> {
-    value
-        .get("id")
-        .map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned))
+    value.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned))
 }
 
 /// Writes the id into a resource; one that cannot be an id is refused as its schema says.

@@ -10,10 +10,7 @@ use crate::envelope::{Refusal, Reply};
 
 /// `GET /schema/routes`, or `route`.
 pub(crate) fn of_kind(name: &str) -> Result<Reply, Refusal> {
-    match Kind::ALL
-        .into_iter()
-        .find(|kind| name == kind.name() || name == kind.plural())
-    {
+    match Kind::ALL.into_iter().find(|kind| name == kind.name() || name == kind.plural()) {
         Some(kind) => Ok(Reply::json(StatusCode::OK, kind.schema().as_value()).of_resource()),
         None => Err(Refusal::Invalid(format!("not found schema: {name}"))),
     }
@@ -35,12 +32,7 @@ pub(crate) fn plugins(admin: &Admin, address: &Address) -> Result<Reply, Refusal
         return Err(Refusal::NoSuchPlugin(subsystem.to_owned()));
     }
     let mut all = Map::new();
-    for plugin in admin
-        .registry
-        .names()
-        .into_iter()
-        .filter_map(|name| admin.registry.get(name))
-    {
+    for plugin in admin.registry.names().into_iter().filter_map(|name| admin.registry.get(name)) {
         if subsystem == "http" {
             let about = json!({"version": 0.1, "priority": plugin.priority(), "schema": plugin.schema()});
             all.insert(plugin.name().to_owned(), about);

@@ -30,12 +30,7 @@ fn for_each(registry: &Registry, value: &mut Value, change: &dyn Fn(&mut String)
     };
     key(value);
     value.get_mut("upstream").map(key);
-    for (name, config) in value
-        .get_mut("plugins")
-        .and_then(Value::as_object_mut)
-        .into_iter()
-        .flatten()
-    {
+    for (name, config) in value.get_mut("plugins").and_then(Value::as_object_mut).into_iter().flatten() {
         let Some(plugin) = registry.get(name) else {
             continue;
         };

@@ -63,10 +63,7 @@ pub async fn serve(listener: TcpListener, admin: Admin, shutdown: impl Future<Ou
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_PATIENCE, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(DRAIN_PATIENCE, graceful.shutdown()).await.is_err() {
         tracing::warn!("admin calls are still under way");
     }
 }

@@ -25,12 +25,7 @@ pub(crate) fn examine(
         check_references(resources, value)?;
     }
     let mut warnings = Vec::new();
-    for (name, config) in value
-        .get("plugins")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    for (name, config) in value.get("plugins").and_then(Value::as_object).into_iter().flatten() {
         warnings.extend(examine_plugin(admin, name, config)?);
     }
     if let Some(vars) = value.get("vars") {
@@ -55,9 +50,7 @@ fn examine_plugin(admin: &Admin, name: &str, config: &Value) -> Result<Vec<Strin
 /// plugins are looked at too.
 pub(crate) async fn schema(calls: &Calls, plural: &str, body: Body) -> Result<Reply, Refusal> {
     let kind = Kind::from_plural(plural).ok_or_else(|| Refusal::UnsupportedType(plural.to_owned()))?;
-    let value = body::read(body)
-        .await?
-        .ok_or_else(|| Refusal::Unfit("missing configurations".to_owned()))?;
+    let value = body::read(body).await?.ok_or_else(|| Refusal::Unfit("missing configurations".to_owned()))?;
     kind.schema().check(&value).map_err(Refusal::Unfit)?;
     examine(&calls.admin, None, kind, &value).map_err(Refusal::Unfit)?;
     Ok(Reply::empty())
@@ -68,9 +61,7 @@ pub(crate) async fn configs(calls: &Calls, body: Body) -> Result<Reply, Refusal>
     let empty = || Refusal::Unfit("invalid request body: empty request body".to_owned());
     let configs = body::read(body).await?.ok_or_else(empty)?;
     let Value::Object(configs) = configs else {
-        return Err(Refusal::Unfit(
-            "invalid request body: it has to be an object".to_owned(),
-        ));
+        return Err(Refusal::Unfit("invalid request body: it has to be an object".to_owned()));
     };
     let mut errors = Vec::new();
     for kind in Kind::ALL {

@@ -30,9 +30,7 @@ fn sign_with(criterion: &mut Criterion, name: &str, token: Option<&str>, query: 
                 headers: [("Host", HOST.as_bytes()), ("Content-Type", b"application/json")],
                 payload: Payload::Bytes(black_box(body)),
             };
-            signer
-                .sign(&credentials, black_box(NOW), request)
-                .expect("what is signed here is well formed")
+            signer.sign(&credentials, black_box(NOW), request).expect("what is signed here is well formed")
         });
     });
 }
@@ -43,22 +41,13 @@ fn ours(criterion: &mut Criterion) {
     let query = "name=a%20b&b=2&a=1&a=0&flag&page=17&sort=-created&filter=%7Bid%7D";
     sign_with(criterion, "sign, empty body", None, None, b"");
     sign_with(criterion, "sign, 1 KiB", None, None, &kilobyte);
-    sign_with(
-        criterion,
-        "sign, 1 KiB, session token, 8 parameters",
-        Some(&token),
-        Some(query),
-        &kilobyte,
-    );
+    sign_with(criterion, "sign, 1 KiB, session token, 8 parameters", Some(&token), Some(query), &kilobyte);
 }
 
 fn theirs(criterion: &mut Criterion) {
     let identity = aws_credential_types::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "bench").into();
     let kilobyte = vec![7; 1024];
-    for (name, body) in [
-        ("aws-sigv4, empty body", &[][..]),
-        ("aws-sigv4, 1 KiB", &kilobyte),
-    ] {
+    for (name, body) in [("aws-sigv4, empty body", &[][..]), ("aws-sigv4, 1 KiB", &kilobyte)] {
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut settings = SigningSettings::default();

@@ -66,10 +66,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Credentials")
-            .field("access_key", &self.access_key)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Credentials").field("access_key", &self.access_key).finish_non_exhaustive()
     }
 }
 
@@ -82,20 +79,12 @@ mod tests {
     fn debug_shows_the_access_key_and_no_secret() {
         let credentials = Credentials::new("AKIDEXAMPLE", "hidden-secret", Some("hidden-token")).unwrap();
         let shown = format!("{credentials:?}");
-        assert!(
-            shown.contains("AKIDEXAMPLE") && !shown.contains("hidden"),
-            "{shown}"
-        );
+        assert!(shown.contains("AKIDEXAMPLE") && !shown.contains("hidden"), "{shown}");
     }
 
     #[test]
     fn an_empty_session_token_is_none() {
-        assert_eq!(
-            Credentials::new("AKID", "secret", Some(""))
-                .unwrap()
-                .session_token(),
-            None
-        );
+        assert_eq!(Credentials::new("AKID", "secret", Some("")).unwrap().session_token(), None);
     }
 
     #[test]
@@ -104,10 +93,7 @@ mod tests {
             let error = Credentials::new(access_key, "secret", None).unwrap_err();
             assert_eq!(error, SigningError::AccessKey, "{access_key}");
         }
-        assert_eq!(
-            Credentials::new("AKID", "", None).unwrap_err(),
-            SigningError::SecretKey
-        );
+        assert_eq!(Credentials::new("AKID", "", None).unwrap_err(), SigningError::SecretKey);
         let error = Credentials::new("AKID", "secret", Some("to\r\nken")).unwrap_err();
         assert_eq!(error, SigningError::SessionToken);
         assert!(!error.to_string().contains("ken\""), "{error}");

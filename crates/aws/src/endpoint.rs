@@ -77,22 +77,15 @@ impl Endpoint {
             ("lambda", 1) if is_private => "lambda",
             _ => return None,
         };
-        is_region(region).then(|| Self {
-            region: (*region).to_owned(),
-            service,
-        })
+        is_region(region).then(|| Self { region: (*region).to_owned(), service })
     }
 
     fn function(labels: &[&str]) -> Option<Self> {
         match labels {
-            [_, "lambda-url", region] | [_, _, "lambda-web", region] if is_region(region) => Some(Self {
-                region: (*region).to_owned(),
-                service: "lambda",
-            }),
-            [_, "lambda-web", "global"] => Some(Self {
-                region: EVERY_REGION.to_owned(),
-                service: "lambda",
-            }),
+            [_, "lambda-url", region] | [_, _, "lambda-web", region] if is_region(region) => {
+                Some(Self { region: (*region).to_owned(), service: "lambda" })
+            }
+            [_, "lambda-web", "global"] => Some(Self { region: EVERY_REGION.to_owned(), service: "lambda" }),
             _ => None,
         }
     }
@@ -157,11 +150,7 @@ mod tests {
         for row in ENDPOINTS {
             let (host, expected) = row.split_once(' ').unwrap();
             let endpoint = Endpoint::of_host(host).unwrap_or_else(|| panic!("{host} is an endpoint"));
-            assert_eq!(
-                format!("{} {}", endpoint.region, endpoint.service),
-                expected,
-                "{host}"
-            );
+            assert_eq!(format!("{} {}", endpoint.region, endpoint.service), expected, "{host}");
         }
     }
 

@@ -32,9 +32,7 @@ const HASH_LEN: usize = 64;
 /// All others (`te`, `user-agent`, `x-forwarded-for`, `x-amzn-trace-id`, …) may be changed or dropped on the
 /// way, which would break a signature over them.
 pub fn is_signed(name: &str) -> bool {
-    let is_amz = name
-        .get(..6)
-        .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+    let is_amz = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
     (is_amz || name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("content-type"))
         && !canonical::is_written_here(name)
 }
@@ -125,16 +123,8 @@ impl Signer {
         if !is_name(service) {
             return Err(SigningError::Service(service.to_owned()));
         }
-        let rules = Rules {
-            resolves_path: service != "s3",
-            sends_hash: true,
-            signs_token: true,
-        };
-        Ok(Self {
-            region: region.into(),
-            service: service.into(),
-            rules,
-        })
+        let rules = Rules { resolves_path: service != "s3", sends_hash: true, signs_token: true };
+        Ok(Self { region: region.into(), service: service.into(), rules })
     }
 
     /// The region in the scope of its signatures.
@@ -186,10 +176,7 @@ impl Signer {
             resolves_path: self.rules.resolves_path,
         };
         desk.canonical.write(request, &facts)?;
-        write_scope(
-            &mut desk.scope,
-            [stamp.date(), &self.region, &self.service, TERMINATOR],
-        );
+        write_scope(&mut desk.scope, [stamp.date(), &self.region, &self.service, TERMINATOR]);
 
         let digest = digest::digest(&digest::SHA256, desk.canonical.request());
         let to_sign = &mut desk.to_sign;
@@ -200,13 +187,7 @@ impl Signer {
         push_ascii(to_sign, &hex(digest.as_ref()));
         let key = desk.keys.key(credentials, &desk.scope, stamp);
         let signature = hex(hmac::sign(key, to_sign.as_bytes()).as_ref());
-        Ok(Signed::new(
-            credentials,
-            [&desk.scope, desk.canonical.names()],
-            &signature,
-            &stamp,
-            &hash,
-        ))
+        Ok(Signed::new(credentials, [&desk.scope, desk.canonical.names()], &signature, &stamp, &hash))
     }
 }
 

@@ -136,11 +136,7 @@ impl Drop for ReadBuffer {
 fn take(is_large: bool) -> Box<[u8]> {
     let pooled = POOL.with(|pool| {
         let mut pool = pool.borrow_mut();
-        if is_large {
-            pool.large.pop()
-        } else {
-            pool.small.pop()
-        }
+        if is_large { pool.large.pop() } else { pool.small.pop() }
     });
     pooled.unwrap_or_else(|| vec![0; if is_large { LARGE } else { SMALL }].into())
 }
@@ -165,10 +161,7 @@ pub(crate) struct WriteBuffer {
 impl WriteBuffer {
     pub(crate) fn new() -> Self {
         let bytes = POOL.with(|pool| pool.borrow_mut().out.pop());
-        Self {
-            bytes: bytes.unwrap_or_else(|| Vec::with_capacity(4096)),
-            sent: 0,
-        }
+        Self { bytes: bytes.unwrap_or_else(|| Vec::with_capacity(4096)), sent: 0 }
     }
 
     /// What is still to be sent.

@@ -36,11 +36,7 @@ impl Default for Timeouts {
     /// 60 s each, as APISIX has it.
     fn default() -> Self {
         let minute = Duration::from_mins(1);
-        Self {
-            connect: minute,
-            send: minute,
-            read: minute,
-        }
+        Self { connect: minute, send: minute, read: minute }
     }
 }
 
@@ -79,13 +75,7 @@ pub async fn send(
 ) -> Result<Answer, Box<SendFailure>> {
     let framing = write::request_framing(&request.method, &body);
     let copy = body.duplicate();
-    let call = Call {
-        peer,
-        request,
-        outgoing,
-        timeouts,
-        framing,
-    };
+    let call = Call { peer, request, outgoing, timeouts, framing };
     let mut sender = call.sender(body);
     if let Some(link) = pool::take(peer) {
         let remote = link.remote();
@@ -94,11 +84,7 @@ pub async fn send(
             Err(failure) => match call.once_more(*failure, copy) {
                 Ok(again) => sender = again,
                 Err(error) => {
-                    return Err(Box::new(SendFailure {
-                        error,
-                        remote: Some(remote),
-                        body: None,
-                    }));
+                    return Err(Box::new(SendFailure { error, remote: Some(remote), body: None }));
                 }
             },
         }
@@ -107,22 +93,12 @@ pub async fn send(
         Ok(link) => link,
         Err(error) => {
             let body = sender.is_untouched().then(|| sender.into_body());
-            return Err(Box::new(SendFailure {
-                error,
-                remote: None,
-                body,
-            }));
+            return Err(Box::new(SendFailure { error, remote: None, body }));
         }
     };
     let remote = link.remote();
     let answer = call.exchange(link, sender).await;
-    answer.map_err(|failure| {
-        Box::new(SendFailure {
-            error: failure.error,
-            remote: Some(remote),
-            body: None,
-        })
-    })
+    answer.map_err(|failure| Box::new(SendFailure { error: failure.error, remote: Some(remote), body: None }))
 }
 
 /// A request, and how it is to go out.
@@ -166,9 +142,7 @@ impl Call<'_, '_> {
 }
 
 async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Exchange>, ClientError> {
-    let timed_out = || ClientError::ConnectTimeout {
-        peer: peer.label().to_owned(),
-    };
+    let timed_out = || ClientError::ConnectTimeout { peer: peer.label().to_owned() };
     let connected = timeout(within, connect_any(peer)).await;
     // What follows must not reckon from before the wait.
     clock::now();
@@ -180,10 +154,7 @@ async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Exchange>, ClientError> {
         Address::Fixed(address) => return connect_to(peer, *address).await,
         Address::Named(name) => name,
     };
-    let resolve = |reason| ClientError::Resolve {
-        host: name.host().to_owned(),
-        reason,
-    };
+    let resolve = |reason| ClientError::Resolve { host: name.host().to_owned(), reason };
     let addresses = name.addresses().await.map_err(resolve)?;
     let mut last = resolve("it has no addresses".to_owned());
     for address in addresses {
@@ -196,24 +167,15 @@ async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Exchange>, ClientError> {
 }
 
 async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Exchange>, ClientError> {
-    let failed = |source| ClientError::Connect {
-        peer: peer.label().to_owned(),
-        source,
-    };
+    let failed = |source| ClientError::Connect { peer: peer.label().to_owned(), source };
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let stream = match &peer.tls {
         None => Stream::Tcp(stream),
         Some(tls) => {
-            let failed = |source| ClientError::Tls {
-                peer: peer.label().to_owned(),
-                source,
-            };
+            let failed = |source| ClientError::Tls { peer: peer.label().to_owned(), source };
             let connector = TlsConnector::from(tls.config.clone());
-            let stream = connector
-                .connect(tls.name.clone(), stream)
-                .await
-                .map_err(failed)?;
+            let stream = connector.connect(tls.name.clone(), stream).await.map_err(failed)?;
             Stream::Client(Box::new(stream))
         }
     };

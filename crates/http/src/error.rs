@@ -48,10 +48,7 @@ pub enum BodyErrorKind {
 
 impl BodyError {
     pub(crate) fn new(fault: Fault, kind: impl Into<BodyErrorKind>) -> Self {
-        Self {
-            fault,
-            kind: kind.into(),
-        }
+        Self { fault, kind: kind.into() }
     }
 
     /// Says in the log that an answer broke off, where that is not the client's own doing.

@@ -50,18 +50,17 @@ pub struct FieldList {
 }
 
 /// What a list with nothing in it reads.
-static EMPTY: FieldList = FieldList {
-    arena: Vec::new(),
-    fields: Vec::new(),
-    texts: String::new(),
-};
+static EMPTY: FieldList = FieldList { arena: Vec::new(), fields: Vec::new(), texts: String::new() };
 
 /// How many arenas a thread keeps, and how large they may be to be kept.
 const POOLED: usize = 256;
 const POOLED_BYTES: usize = 16 * 1024;
 
+/// Lists that wait for their next message.
+type Pool = Vec<Box<FieldList>>;
+
 thread_local! {
-    static POOL: RefCell<Vec<Box<FieldList>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Vec::new()) };
 }
 
 impl Headers {
@@ -107,13 +106,9 @@ impl FieldList {
 
     /// The fields in order: id, name as written, value.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &str, &[u8])> {
-        self.fields.iter().map(|field| {
-            (
-                field.id,
-                name_text(&self.arena, field.name),
-                self.bytes(field.value),
-            )
-        })
+        self.fields
+            .iter()
+            .map(|field| (field.id, name_text(&self.arena, field.name), self.bytes(field.value)))
     }
 
     /// Writes the lines of the fields for which `keep` says yes.
@@ -132,10 +127,7 @@ impl FieldList {
     /// The value of the first field with this name.
     pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
         let name = name.into();
-        self.fields
-            .iter()
-            .find(|field| self.is_named(field, name))
-            .map(|field| self.bytes(field.value))
+        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.bytes(field.value))
     }
 
     /// The value of the first field with this name, when it is UTF-8.
@@ -249,9 +241,7 @@ impl FieldList {
 
     /// The text that was kept as this span.
     pub(crate) fn text(&self, span: Span) -> &str {
-        self.texts
-            .get(span.start as usize..span.end() as usize)
-            .unwrap_or_default()
+        self.texts.get(span.start as usize..span.end() as usize).unwrap_or_default()
     }
 
     fn is_named(&self, field: &Field, name: Name<'_>) -> bool {
@@ -276,12 +266,8 @@ impl Span {
     /// The part of `whole` that `part` is; `None` when `part` lies elsewhere.
     pub(crate) fn within(whole: &[u8], part: &[u8]) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        (start + part.len() <= whole.len()).then(|| {
-            Some(Self {
-                start: u32::try_from(start).ok()?,
-                len: u32::try_from(part.len()).ok()?,
-            })
-        })?
+        (start + part.len() <= whole.len())
+            .then(|| Some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(part.len()).ok()? }))?
     }
 
     fn end(self) -> u32 {
@@ -290,10 +276,7 @@ impl Span {
 
     /// The first `len` bytes of it.
     pub(crate) fn head(self, len: usize) -> Self {
-        Self {
-            start: self.start,
-            len: u32::try_from(len).map_or(self.len, |len| len.min(self.len)),
-        }
+        Self { start: self.start, len: u32::try_from(len).map_or(self.len, |len| len.min(self.len)) }
     }
 }
 
@@ -344,9 +327,7 @@ impl Clone for Headers {
 impl std::fmt::Debug for Headers {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(|(_, name, _)| name))
-            .finish()
+        f.debug_list().entries(self.iter().map(|(_, name, _)| name)).finish()
     }
 }
 
@@ -382,10 +363,7 @@ mod tests {
             headers.append(name, value.as_bytes()).unwrap();
         }
         headers.set("host", b"c").unwrap();
-        assert_eq!(
-            names(&headers),
-            [("Host", "c"), ("x", "1")].map(|(n, v)| (n.to_owned(), v.to_owned()))
-        );
+        assert_eq!(names(&headers), [("Host", "c"), ("x", "1")].map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
     #[test]

@@ -133,10 +133,7 @@ impl Request {
     /// Replaces path and query.
     pub fn set_target(&mut self, target: &str) -> Result<(), InvalidTarget> {
         check_target(target)?;
-        self.target = self
-            .headers
-            .keep_text(target)
-            .map_err(|_: InvalidHeader| InvalidTarget)?;
+        self.target = self.headers.keep_text(target).map_err(|_: InvalidHeader| InvalidTarget)?;
         self.path_len = path_len(target);
         Ok(())
     }
@@ -159,14 +156,8 @@ pub struct InvalidTarget;
 /// RFC 9112 §3.2: origin form or asterisk, nothing that could end the request line early.
 pub(crate) fn check_target(target: &str) -> Result<(), InvalidTarget> {
     let is_form = target.starts_with('/') || target == "*";
-    let is_clean = !target
-        .bytes()
-        .any(|byte| byte <= b' ' || byte == 127 || byte == b'#');
-    if is_form && is_clean {
-        Ok(())
-    } else {
-        Err(InvalidTarget)
-    }
+    let is_clean = !target.bytes().any(|byte| byte <= b' ' || byte == 127 || byte == b'#');
+    if is_form && is_clean { Ok(()) } else { Err(InvalidTarget) }
 }
 
 /// A response, as it came or as it will be sent. For its headers see [`Request`].
@@ -201,9 +192,7 @@ impl Response {
         let mut response = Self::new(status);
         response.body = Body::full(body);
         // A content type of ours is a valid value.
-        let _ = response
-            .headers
-            .append(name::CONTENT_TYPE, content_type.as_bytes());
+        let _ = response.headers.append(name::CONTENT_TYPE, content_type.as_bytes());
         response
     }
 }

@@ -93,10 +93,7 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 
 impl<'a> From<&'a str> for Name<'a> {
     fn from(text: &'a str) -> Self {
-        Self {
-            id: id_of(text),
-            text,
-        }
+        Self { id: id_of(text), text }
     }
 }
 
@@ -152,12 +149,7 @@ pub(crate) fn id_of(text: &str) -> Id {
         }
         // Bit 0x20 is what tells cases apart. The carriage return it would take for a hyphen cannot stand in a
         // name: neither the parser nor `is_token` lets it in.
-        if text
-            .iter()
-            .zip(lower)
-            .fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b))
-            == 0
-        {
+        if text.iter().zip(lower).fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b)) == 0 {
             return *id;
         }
     }
@@ -174,10 +166,7 @@ pub struct OwnedName {
 impl OwnedName {
     /// Keeps a name.
     pub fn new(text: &str) -> Self {
-        Self {
-            id: id_of(text),
-            text: text.into(),
-        }
+        Self { id: id_of(text), text: text.into() }
     }
 
     /// The text of it.
@@ -188,10 +177,7 @@ impl OwnedName {
 
 impl<'a> From<&'a OwnedName> for Name<'a> {
     fn from(name: &'a OwnedName) -> Self {
-        Self {
-            id: name.id,
-            text: &name.text,
-        }
+        Self { id: name.id, text: &name.text }
     }
 }
 
@@ -207,9 +193,6 @@ mod tests {
         }
         assert_eq!(id_of("x-other"), Id::Other);
         assert_eq!(id_of("hosT"), Id::Host);
-        assert!(
-            !Name::from("keep\ralive").is_token(),
-            "what looks like a known name is still checked"
-        );
+        assert!(!Name::from("keep\ralive").is_token(), "what looks like a known name is still checked");
     }
 }

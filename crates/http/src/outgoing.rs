@@ -78,14 +78,7 @@ impl<'a> Outgoing<'a> {
 
     /// The fields that are put in.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let list = self
-            .forwarded_for
-            .as_deref()
-            .map(|list| (name::X_FORWARDED_FOR.text.as_bytes(), list));
-        list.into_iter().chain(
-            self.fields
-                .iter()
-                .map(|(name, value)| (name.text.as_bytes(), *value)),
-        )
+        let list = self.forwarded_for.as_deref().map(|list| (name::X_FORWARDED_FOR.text.as_bytes(), list));
+        list.into_iter().chain(self.fields.iter().map(|(name, value)| (name.text.as_bytes(), *value)))
     }
 }

@@ -70,11 +70,7 @@ pub fn join(base: &str, tail: Option<&str>) -> String {
     }
     push_target(&mut path, base);
     if let Some(tail) = tail {
-        let tail = if path.ends_with('/') {
-            tail.trim_start_matches('/')
-        } else {
-            tail
-        };
+        let tail = if path.ends_with('/') { tail.trim_start_matches('/') } else { tail };
         if !path.ends_with('/') && !tail.starts_with('/') {
             path.push('/');
         }
@@ -113,19 +109,12 @@ fn is_normal(raw: &str) -> bool {
 }
 
 fn is_dot_segment(rest: &[u8]) -> bool {
-    matches!(
-        rest,
-        [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..]
-    )
+    matches!(rest, [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..])
 }
 
 /// The byte that an escape at the start of `rest` stands for; `None` when it is no escape.
 fn decode(rest: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match rest {
         [b'%', high, low, ..] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,

@@ -23,11 +23,7 @@ pub struct KeepAlive {
 
 impl Default for KeepAlive {
     fn default() -> Self {
-        Self {
-            connections: 320,
-            timeout: Duration::from_mins(1),
-            requests: 0,
-        }
+        Self { connections: 320, timeout: Duration::from_mins(1), requests: 0 }
     }
 }
 
@@ -73,13 +69,7 @@ impl Peer {
             (None, Err(_)) => Address::Named(resolver.name(bare, port)),
         };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self {
-            id,
-            address,
-            tls,
-            keep_alive,
-            label: format!("{host}:{port}").into(),
-        }
+        Self { id, address, tls, keep_alive, label: format!("{host}:{port}").into() }
     }
 
     /// Host and port, as configured.

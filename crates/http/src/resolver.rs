@@ -57,14 +57,7 @@ impl Resolver {
         for ((host, port), to) in pinned {
             first.entry((host.to_ascii_lowercase(), port)).or_insert(to);
         }
-        Self {
-            inner: Arc::new(Inner {
-                runtime,
-                dns,
-                pinned: first,
-                names: Mutex::default(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { runtime, dns, pinned: first, names: Mutex::default() }) }
     }
 
     pub(crate) fn pinned(&self, host: &str, port: u16) -> Option<SocketAddr> {
@@ -126,10 +119,7 @@ impl Name {
 
     /// Whether a connection to this address is still one to this name.
     pub(crate) fn is_current(&self, address: SocketAddr) -> bool {
-        self.known
-            .load()
-            .as_ref()
-            .is_none_or(|known| known.addresses.contains(&address))
+        self.known.load().as_ref().is_none_or(|known| known.addresses.contains(&address))
     }
 
     fn refresh_aside(self: &Arc<Self>) {
@@ -151,20 +141,13 @@ impl Name {
 
     async fn refresh(self: &Arc<Self>) -> Result<Arc<Known>, String> {
         let this = self.clone();
-        let task = self
-            .resolver
-            .inner
-            .runtime
-            .spawn(async move { this.look_up().await });
+        let task = self.resolver.inner.runtime.spawn(async move { this.look_up().await });
         task.await.map_err(|_| "the resolver is stopping".to_owned())?
     }
 
     async fn look_up(&self) -> Result<Arc<Known>, String> {
         let dns = self.resolver.inner.dns.as_ref().map_err(Clone::clone)?;
-        let answer = dns
-            .lookup_ip(&*self.host)
-            .await
-            .map_err(|error| error.to_string())?;
+        let answer = dns.lookup_ip(&*self.host).await.map_err(|error| error.to_string())?;
         let mut addresses: Vec<_> = answer.iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
         // IPv4 first: a host without IPv6 would pay for each connection attempt.
         addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -181,10 +164,7 @@ impl Name {
     fn keep_for(&self, time: Duration) {
         if let Some(known) = self.known.load_full() {
             let addresses = known.addresses.clone();
-            self.known.store(Some(Arc::new(Known {
-                addresses,
-                until: Instant::now() + time,
-            })));
+            self.known.store(Some(Arc::new(Known { addresses, until: Instant::now() + time })));
         }
     }
 }

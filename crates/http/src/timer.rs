@@ -203,14 +203,8 @@ async fn drive(wheel: Rc<Wheel>) {
 pub(crate) fn drain() {
     WHEEL.with(|wheel| {
         wheel.is_draining.set(true);
-        let idle: Vec<_> = wheel
-            .slots
-            .borrow()
-            .values()
-            .flatten()
-            .filter(|entry| entry.is_idle.get())
-            .cloned()
-            .collect();
+        let idle: Vec<_> =
+            wheel.slots.borrow().values().flatten().filter(|entry| entry.is_idle.get()).cloned().collect();
         for entry in idle {
             entry.fire();
         }

@@ -60,10 +60,7 @@ impl AdminKeys {
         data_dir: &Path,
     ) -> Result<Self, AdminKeyError> {
         if !admin.key_required {
-            return Ok(Self {
-                keys: Vec::new(),
-                source: Source::NotRequired,
-            });
+            return Ok(Self { keys: Vec::new(), source: Source::NotRequired });
         }
         let mut keys = admin.keys.clone();
         let mut source = keys.first().map(|key| Source::Settings(key.name.clone()));
@@ -82,29 +79,19 @@ impl AdminKeys {
 
     /// The documented key, for `lockgate dev`.
     pub(crate) fn dev() -> Self {
-        Self {
-            keys: vec![key_of("admin", DOCUMENTED.to_owned())],
-            source: Source::Dev,
-        }
+        Self { keys: vec![key_of("admin", DOCUMENTED.to_owned())], source: Source::Dev }
     }
 
     fn of_file(path: PathBuf) -> Result<Self, AdminKeyError> {
         match secret_file::load_or_create(&path, secret_file::random_hex::<16>) {
-            Ok(key) => Ok(Self {
-                keys: vec![key_of("admin", key)],
-                source: Source::File(path),
-            }),
+            Ok(key) => Ok(Self { keys: vec![key_of("admin", key)], source: Source::File(path) }),
             Err(error) => Err(AdminKeyError::File { path, error }),
         }
     }
 }
 
 fn key_of(name: &str, key: String) -> AdminKey {
-    AdminKey {
-        name: name.to_owned(),
-        key: Secret(key),
-        role: Role::Admin,
-    }
+    AdminKey { name: name.to_owned(), key: Secret(key), role: Role::Admin }
 }
 
 #[cfg(test)]
@@ -116,10 +103,7 @@ mod tests {
 
     fn with_keys(names: &[&str]) -> Admin {
         Admin {
-            keys: names
-                .iter()
-                .map(|name| key_of(name, format!("key-of-{name}")))
-                .collect(),
+            keys: names.iter().map(|name| key_of(name, format!("key-of-{name}"))).collect(),
             ..Admin::default()
         }
     }
@@ -130,21 +114,10 @@ mod tests {
         let env = |name: &str| (name == "LOCKGATE_ADMIN_KEY").then(|| "e".to_owned());
         let found = AdminKeys::find(&with_keys(&["ci"]), env, folder.path()).unwrap();
         assert_eq!(found.source, Source::Settings("ci".to_owned()));
-        assert_eq!(
-            found
-                .keys
-                .iter()
-                .map(|key| key.key.0.as_str())
-                .collect::<Vec<_>>(),
-            ["key-of-ci", "e"]
-        );
+        assert_eq!(found.keys.iter().map(|key| key.key.0.as_str()).collect::<Vec<_>>(), ["key-of-ci", "e"]);
         let found = AdminKeys::find(&with_keys(&[]), env, folder.path()).unwrap();
         assert_eq!((found.source, found.keys.len()), (Source::Environment, 1));
-        assert_eq!(
-            folder.path().read_dir().unwrap().count(),
-            0,
-            "no key is made where one is given"
-        );
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "no key is made where one is given");
     }
 
     #[test]
@@ -162,10 +135,7 @@ mod tests {
     #[test]
     fn no_key_is_made_where_none_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let admin = Admin {
-            key_required: false,
-            ..with_keys(&["ci"])
-        };
+        let admin = Admin { key_required: false, ..with_keys(&["ci"]) };
         let found = AdminKeys::find(&admin, |_| None, folder.path()).unwrap();
         assert_eq!((found.keys.len(), found.source), (0, Source::NotRequired));
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);

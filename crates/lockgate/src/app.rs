@@ -37,9 +37,7 @@ pub(crate) enum Mode {
 
 /// Runs the gateway until it is told to end, and until what was under way has ended.
 pub(crate) fn run(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings, data_dir, mode))
 }
 
@@ -71,12 +69,7 @@ async fn serve(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Resu
         async move { drop(admin_stop.wait_for(|stop| *stop).await) },
     ));
     let reload = tokio::spawn(control.reload.run(store.watch()));
-    show(&Banner {
-        listeners: &bound,
-        admin: admin_at,
-        data_dir,
-        keys: &keys,
-    });
+    show(&Banner { listeners: &bound, admin: admin_at, data_dir, keys: &keys });
     rotate(log.as_ref(), &mut ending).await?;
     tracing::info!("ending: requests in flight finish first");
     stop.send_replace(true);
@@ -113,31 +106,17 @@ fn control(
         timeout: settings.upstream.keepalive_timeout,
         requests: u32::try_from(settings.upstream.keepalive_requests).unwrap_or(u32::MAX),
     };
-    let compiler = Arc::new(Compiler {
-        registry: Arc::new(lockgate_plugins::registry()),
-        build,
-        keep_alive,
-    });
+    let compiler = Arc::new(Compiler { registry: Arc::new(lockgate_plugins::registry()), build, keep_alive });
     let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (sender, applied) = watch::channel(Applied::default());
     let built_in = match mode {
         Mode::Run => None,
         Mode::Dev => Some(admin_route(admin_at)),
     };
-    let reload = Reload {
-        compiler,
-        live: live.clone(),
-        applied: sender,
-        built_in,
-    };
+    let reload = Reload { compiler, live: live.clone(), applied: sender, built_in };
     let resources: Resources = store.watch().borrow().clone();
     reload.apply(resources);
-    Ok(Control {
-        reload,
-        live,
-        applied,
-        keyring,
-    })
+    Ok(Control { reload, live, applied, keyring })
 }
 
 /// The route by which `lockgate dev` has the Admin API on the data plane's port too, as APISIX 2.x had it.
@@ -148,13 +127,7 @@ fn admin_route(admin_at: std::net::SocketAddr) -> Record {
         "upstream": {"type": "roundrobin", "nodes": {admin_at.to_string(): 1}},
     });
     let id = Id::new("lockgate.dev.admin").expect("it has none but the characters of an id");
-    Record {
-        kind: Kind::Route,
-        id,
-        value,
-        created: Revision(0),
-        modified: Revision(0),
-    }
+    Record { kind: Kind::Route, id, value, created: Revision(0), modified: Revision(0) }
 }
 
 /// Opens what the keyring sealed.
@@ -235,10 +208,8 @@ fn start(
     log: Option<&(AccessLog, Arc<Template<Variable>>)>,
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<Vec<JoinHandle<io::Result<()>>>> {
-    let shared = WorkerSettings {
-        server: server_settings(settings),
-        shutdown_timeout: settings.shutdown_timeout,
-    };
+    let shared =
+        WorkerSettings { server: server_settings(settings), shutdown_timeout: settings.shutdown_timeout };
     let start = |(number, listeners): (usize, Vec<lockgate_proxy::Listener>)| {
         let worker = Worker {
             listeners,
@@ -250,9 +221,7 @@ fn start(
             }),
             stop: stop.clone(),
         };
-        std::thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(move || worker.run())
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())
     };
     sockets
         .into_iter()
@@ -270,14 +239,7 @@ fn server_settings(settings: &Settings) -> ServerSettings {
         body_timeout: settings.http.client_body_timeout,
         send_timeout: settings.http.send_timeout,
         max_body: settings.http.client_max_body_size.unwrap_or(u64::MAX),
-        server: Some(
-            if settings.server_tokens {
-                version
-            } else {
-                "lockgate"
-            }
-            .into(),
-        ),
+        server: Some(if settings.server_tokens { version } else { "lockgate" }.into()),
         ..ServerSettings::default()
     }
 }
@@ -308,9 +270,7 @@ async fn rotate(
 
 fn join(workers: Vec<JoinHandle<io::Result<()>>>) -> anyhow::Result<()> {
     for worker in workers {
-        worker
-            .join()
-            .map_err(|_| anyhow::anyhow!("a worker broke down"))??;
+        worker.join().map_err(|_| anyhow::anyhow!("a worker broke down"))??;
     }
     Ok(())
 }

@@ -22,11 +22,8 @@ pub(crate) struct Banner<'a> {
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "lockgate {}", env!("CARGO_PKG_VERSION"))?;
-        let listeners: Vec<String> = self
-            .listeners
-            .iter()
-            .map(|address| format!("http://{address}"))
-            .collect();
+        let listeners: Vec<String> =
+            self.listeners.iter().map(|address| format!("http://{address}")).collect();
         writeln!(f, "  data plane  {}", listeners.join("  "))?;
         writeln!(f, "  Admin API   http://{}/apisix/admin", self.admin)?;
         if self.keys.source == Source::Dev
@@ -64,10 +61,7 @@ impl Banner<'_> {
         };
         let admin = reachable(self.admin);
         let route = r#"{"uri":"/get","upstream":{"type":"roundrobin","nodes":{"httpbin.org:80":1}}}"#;
-        writeln!(
-            f,
-            "  curl http://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'"
-        )?;
+        writeln!(f, "  curl http://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'")?;
         match self.listeners.first() {
             Some(first) => writeln!(f, "  curl http://{}/get", reachable(*first)),
             None => Ok(()),
@@ -93,19 +87,10 @@ mod tests {
     use crate::admin_key::{AdminKeys, Source};
 
     fn banner(source: Source) -> String {
-        let keys = AdminKeys {
-            source,
-            ..AdminKeys::dev()
-        };
+        let keys = AdminKeys { source, ..AdminKeys::dev() };
         let listeners = ["0.0.0.0:9080".parse().unwrap(), "[::1]:9081".parse().unwrap()];
         let admin = "127.0.0.1:9180".parse().unwrap();
-        Banner {
-            listeners: &listeners,
-            admin,
-            data_dir: "data".as_ref(),
-            keys: &keys,
-        }
-        .to_string()
+        Banner { listeners: &listeners, admin, data_dir: "data".as_ref(), keys: &keys }.to_string()
     }
 
     #[test]
@@ -114,10 +99,7 @@ mod tests {
         let line = "curl http://127.0.0.1:9180/apisix/admin/routes/1 -H 'X-API-KEY: edd1c9f034335f136f87ad84b625c8f1' -X PUT";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("curl http://127.0.0.1:9080/get\n"), "{text}");
-        assert!(
-            text.contains("http://0.0.0.0:9080  http://[::1]:9081\n"),
-            "{text}"
-        );
+        assert!(text.contains("http://0.0.0.0:9080  http://[::1]:9081\n"), "{text}");
         assert!(text.contains("data/admin.key"), "{text}");
     }
 

@@ -88,16 +88,13 @@ pub(crate) struct CheckOptions {
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "expected an address and a port such as 127.0.0.1:9080")?;
+    let address: SocketAddr =
+        text.parse().map_err(|_| "expected an address and a port such as 127.0.0.1:9080")?;
     if address.ip().is_loopback() {
         Ok(address)
     } else {
-        Err(
-            "lockgate dev listens on loopback alone, such as 127.0.0.1:9080; lockgate run is for the rest"
-                .to_owned(),
-        )
+        Err("lockgate dev listens on loopback alone, such as 127.0.0.1:9080; lockgate run is for the rest"
+            .to_owned())
     }
 }
 
@@ -129,9 +126,7 @@ mod tests {
     use super::{Cli, Command, check};
 
     fn parse(line: &str) -> Result<Command, String> {
-        Cli::try_parse_from(line.split(' '))
-            .map(|cli| cli.command)
-            .map_err(|error| error.to_string())
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -148,10 +143,7 @@ mod tests {
         };
         assert_eq!(run.config.unwrap().to_str(), Some("a.yaml"));
         assert_eq!(run.data_dir.to_str(), Some("d"));
-        assert_eq!(
-            run.resolve.iter().map(|name| name.to_port).collect::<Vec<_>>(),
-            [1, 3]
-        );
+        assert_eq!(run.resolve.iter().map(|name| name.to_port).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]
@@ -160,10 +152,7 @@ mod tests {
             matches!(parse("lockgate dev --listen [::1]:80"), Ok(Command::Dev(dev)) if dev.listen.is_some())
         );
         let error = parse("lockgate dev --listen 0.0.0.0:80").unwrap_err();
-        assert!(
-            error.contains("lockgate dev listens on loopback alone"),
-            "{error}"
-        );
+        assert!(error.contains("lockgate dev listens on loopback alone"), "{error}");
     }
 
     #[test]
@@ -184,10 +173,7 @@ mod tests {
         };
         assert_eq!(
             said("apisix:\n  ssl: {}\n"),
-            (
-                true,
-                "warning: apisix.ssl: is not known here and has no effect\nOK\n".into()
-            )
+            (true, "warning: apisix.ssl: is not known here and has no effect\nOK\n".into())
         );
         let (is_right, text) = said("apisix:\n  node_listen: x\n");
         assert!(!is_right);
@@ -201,10 +187,6 @@ mod tests {
     fn a_file_that_is_not_there_is_named() {
         let mut out = Vec::new();
         assert!(!check("/nowhere/config.yaml".as_ref(), |_| None, &mut out).unwrap());
-        assert!(
-            String::from_utf8(out)
-                .unwrap()
-                .starts_with("/nowhere/config.yaml: No such file")
-        );
+        assert!(String::from_utf8(out).unwrap().starts_with("/nowhere/config.yaml: No such file"));
     }
 }

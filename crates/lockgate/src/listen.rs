@@ -24,10 +24,7 @@ pub(crate) fn bind(
         bound.push(address);
         for worker in &mut sockets {
             let socket = open(address, true).with_context(|| format!("cannot listen on {address}"))?;
-            worker.push(Socket {
-                socket,
-                allows_h2: listener.http2,
-            });
+            worker.push(Socket { socket, allows_h2: listener.http2 });
         }
     }
     Ok((sockets, bound))

@@ -35,17 +35,11 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(options) => run(&options, Mode::Run, Ok)?,
         Command::Dev(options) => {
-            run(&options.run, Mode::Dev, |settings| {
-                settings.on_loopback(options.listen)
-            })?;
+            run(&options.run, Mode::Dev, |settings| settings.on_loopback(options.listen))?;
         }
         Command::Check(options) => {
             let is_right = cli::check(&options.config, environment, &mut std::io::stdout())?;
-            return Ok(if is_right {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            });
+            return Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Version => writeln!(std::io::stdout(), "lockgate {}", env!("CARGO_PKG_VERSION"))?,
     }

@@ -43,9 +43,6 @@ impl Reload {
             tracing::error!(kind, id, reason = resource.reason, "resource is refused");
         }
         self.live.store(Arc::new(snapshot));
-        self.applied.send_replace(Applied {
-            revision,
-            refused: refused.into(),
-        });
+        self.applied.send_replace(Applied { revision, refused: refused.into() });
     }
 }

@@ -231,11 +231,7 @@ impl Settings {
     /// any other address is refused. `listen` takes the place of all listeners.
     pub(crate) fn on_loopback(mut self, listen: Option<SocketAddr>) -> Result<Self, SettingsError> {
         if let Some(address) = listen {
-            self.listeners = vec![Listener {
-                ip: Some(address.ip()),
-                port: address.port(),
-                http2: true,
-            }];
+            self.listeners = vec![Listener { ip: Some(address.ip()), port: address.port(), http2: true }];
         }
         let mut problems = Vec::new();
         let mut check = |path: String, ip: IpAddr| {
@@ -251,11 +247,7 @@ impl Settings {
             check(format!("apisix.node_listen[{index}]"), ip);
         }
         check("deployment.admin.admin_listen".to_owned(), self.admin.listen.ip());
-        if problems.is_empty() {
-            Ok(self)
-        } else {
-            Err(SettingsError { problems })
-        }
+        if problems.is_empty() { Ok(self) } else { Err(SettingsError { problems }) }
     }
 }
 
@@ -285,12 +277,7 @@ impl Encryption {
 
 impl SettingsError {
     fn of_file(path: &Path, text: &str) -> Self {
-        Self {
-            problems: vec![Problem {
-                path: path.display().to_string(),
-                text: text.to_owned(),
-            }],
-        }
+        Self { problems: vec![Problem { path: path.display().to_string(), text: text.to_owned() }] }
     }
 }
 

@@ -13,10 +13,7 @@ pub(crate) struct Ending {
 impl Ending {
     /// Takes the signals over; from now on they do not end the program by themselves.
     pub(crate) fn watch() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// SIGTERM, or Ctrl-C.

@@ -66,9 +66,8 @@ impl Rule {
             Self::Not(rule) => !rule.holds(request, cx, scratch),
             Self::Compare { variable, comparison } => {
                 scratch.clear();
-                let is_present = variable
-                    .as_ref()
-                    .is_some_and(|variable| variable.write(request, cx, scratch));
+                let is_present =
+                    variable.as_ref().is_some_and(|variable| variable.write(request, cx, scratch));
                 comparison.holds(is_present.then_some(scratch))
             }
         }

@@ -76,9 +76,7 @@ impl RequestContext {
 
     /// The path as rules match on it.
     pub fn path<'a>(&'a self, request: &'a Request) -> &'a str {
-        self.normal_path
-            .as_deref()
-            .unwrap_or_else(|| request.original_path())
+        self.normal_path.as_deref().unwrap_or_else(|| request.original_path())
     }
 
     /// The id of the matched route; empty before one was found.

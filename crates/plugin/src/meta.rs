@@ -20,9 +20,7 @@ pub(crate) struct Meta {
 
 /// Takes `_meta` off a configuration.
 pub(crate) fn split(mut config: Value) -> Result<(Meta, Value), String> {
-    let meta = config
-        .as_object_mut()
-        .and_then(|fields| fields.shift_remove("_meta"));
+    let meta = config.as_object_mut().and_then(|fields| fields.shift_remove("_meta"));
     match meta {
         None => Ok((Meta::default(), config)),
         Some(meta) => match serde_json::from_value(meta) {

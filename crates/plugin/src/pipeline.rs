@@ -77,33 +77,22 @@ impl Pipeline {
     }
 
     fn step(&self, name: &str, config: &Value) -> Option<&Arc<Step>> {
-        self.steps
-            .iter()
-            .find(|step| &*step.name == name && step.config == *config)
+        self.steps.iter().find(|step| &*step.name == name && step.config == *config)
     }
 
     /// Runs the phase of that name; the first answer ends it.
     pub async fn rewrite(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
-        run(&self.rewrite, request, cx, |plugin, request, cx| {
-            plugin.rewrite(request, cx)
-        })
-        .await
+        run(&self.rewrite, request, cx, |plugin, request, cx| plugin.rewrite(request, cx)).await
     }
 
     /// Runs the phase of that name; the first answer ends it.
     pub async fn access(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
-        run(&self.access, request, cx, |plugin, request, cx| {
-            plugin.access(request, cx)
-        })
-        .await
+        run(&self.access, request, cx, |plugin, request, cx| plugin.access(request, cx)).await
     }
 
     /// Runs the phase of that name; the first answer ends it.
     pub async fn before_proxy(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
-        run(&self.before_proxy, request, cx, |plugin, request, cx| {
-            plugin.before_proxy(request, cx)
-        })
-        .await
+        run(&self.before_proxy, request, cx, |plugin, request, cx| plugin.before_proxy(request, cx)).await
     }
 
     /// Runs the phases that filter an answer.
@@ -161,9 +150,7 @@ impl Step {
         registry: &Registry,
         cx: &BuildContext,
     ) -> Result<Option<Self>, String> {
-        let registered = registry
-            .get(name)
-            .ok_or_else(|| format!("unknown plugin [{name}]"))?;
+        let registered = registry.get(name).ok_or_else(|| format!("unknown plugin [{name}]"))?;
         let (meta, bare) = meta::split(config.clone())?;
         if meta.disable {
             return Ok(None);
@@ -174,33 +161,20 @@ impl Step {
             config: config.clone(),
             priority: meta.priority.unwrap_or(registered.priority()),
             plugin: registered.build(&bare, cx).map_err(|error| failed(error.0))?,
-            filter: meta
-                .filter
-                .as_ref()
-                .map(Condition::parse)
-                .transpose()
-                .map_err(failed)?,
+            filter: meta.filter.as_ref().map(Condition::parse).transpose().map_err(failed)?,
             error_response: meta.error_response.map(ErrorResponse::new),
         }))
     }
 
     fn applies(&self, request: &Request, cx: &RequestContext) -> bool {
-        self.filter
-            .as_ref()
-            .is_none_or(|filter| filter.holds(request, cx))
+        self.filter.as_ref().is_none_or(|filter| filter.holds(request, cx))
     }
 
     fn finish(&self, mut response: Response) -> Response {
-        if let Some(replacement) = self
-            .error_response
-            .as_ref()
-            .filter(|_| response.status.as_u16() >= 400)
-        {
+        if let Some(replacement) = self.error_response.as_ref().filter(|_| response.status.as_u16() >= 400) {
             response.body = Body::full(replacement.body.clone());
             // A content type of ours is a valid value.
-            let _ = response
-                .headers
-                .set(name::CONTENT_TYPE, replacement.content_type.as_bytes());
+            let _ = response.headers.set(name::CONTENT_TYPE, replacement.content_type.as_bytes());
         }
         response
     }
@@ -209,14 +183,8 @@ impl Step {
 impl ErrorResponse {
     fn new(written: Value) -> Self {
         match written {
-            Value::String(text) => Self {
-                content_type: "text/plain; charset=utf-8",
-                body: text.into(),
-            },
-            value => Self {
-                content_type: "application/json",
-                body: value.to_string().into(),
-            },
+            Value::String(text) => Self { content_type: "text/plain; charset=utf-8", body: text.into() },
+            value => Self { content_type: "application/json", body: value.to_string().into() },
         }
     }
 }

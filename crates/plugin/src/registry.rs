@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::erased::Erased;
 use crate::{BuildContext, BuildError, Plugin, meta};
 
+/// Builds a plugin from its configuration.
+type Build = fn(Value, &BuildContext) -> Result<Arc<dyn Erased>, BuildError>;
+
 /// A plugin of this program.
 pub struct Registered {
     name: &'static str,
@@ -17,7 +20,7 @@ pub struct Registered {
     schema: Value,
     validator: Schema,
     secret_fields: Vec<String>,
-    build: fn(Value, &BuildContext) -> Result<Arc<dyn Erased>, BuildError>,
+    build: Build,
     warnings: fn(Value) -> Vec<String>,
 }
 
@@ -122,9 +125,8 @@ fn rename(schema: &Value, config: &mut Value) {
     };
     for (name, schema) in properties {
         let alias = schema["x-alias"].as_str();
-        if let Some(value) = alias
-            .filter(|_| !fields.contains_key(name))
-            .and_then(|alias| fields.remove(alias))
+        if let Some(value) =
+            alias.filter(|_| !fields.contains_key(name)).and_then(|alias| fields.remove(alias))
         {
             fields.insert(name.clone(), value);
         }
@@ -139,10 +141,7 @@ fn register<P: Plugin>() -> Registered {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings
-        .into_generator()
-        .into_root_schema_for::<P::Config>()
-        .to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<P::Config>().to_value();
     let mut secret_fields = Vec::new();
     tidy(&mut schema, "", &mut secret_fields);
     if let Some(root) = schema.as_object_mut() {
@@ -194,11 +193,7 @@ fn tidy(schema: &mut Value, path: &str, secret_fields: &mut Vec<String>) {
     }
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         for (name, schema) in properties {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             tidy(schema, &path, secret_fields);
         }
     }
@@ -214,10 +209,7 @@ fn unknown_fields(schema: &Value, config: &Value, path: &str, warnings: &mut Vec
     let (Some(properties), Some(fields)) = (schema["properties"].as_object(), config.as_object()) else {
         return;
     };
-    if schema
-        .get("additionalProperties")
-        .is_some_and(|more| more != &json!(false))
-    {
+    if schema.get("additionalProperties").is_some_and(|more| more != &json!(false)) {
         return;
     }
     for (name, value) in fields {

@@ -193,10 +193,7 @@ impl Variable {
             }
             Self::UpstreamUri => {
                 return cx.upstream.scheme.is_some()
-                    && present(
-                        cx.upstream.target.as_deref().unwrap_or_else(|| request.target()),
-                        out,
-                    );
+                    && present(cx.upstream.target.as_deref().unwrap_or_else(|| request.target()), out);
             }
             Self::TimeLocal => clock::with(|now| out.extend_from_slice(now.local().as_bytes())),
             Self::TimeIso8601 => clock::with(|now| out.extend_from_slice(now.iso8601().as_bytes())),
@@ -241,11 +238,7 @@ fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) {
 }
 
 fn parameter(cx: &RequestContext, name: &str, out: &mut Vec<u8>) -> bool {
-    let value = cx
-        .params
-        .iter()
-        .find(|(own, _)| **own == *name)
-        .map(|(_, value)| value);
+    let value = cx.params.iter().find(|(own, _)| **own == *name).map(|(_, value)| value);
     out.extend_from_slice(value.map_or(&[], |value| value.as_bytes()));
     value.is_some()
 }

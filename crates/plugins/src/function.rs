@@ -7,7 +7,9 @@ use http::{StatusCode, Uri};
 use lockgate_http::client::{SendFailure, Timeouts, send};
 use lockgate_http::name::Name;
 use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
-use lockgate_http::{Body, BodyErrorKind, ClientError, CollectError, Fault, Outgoing, Request, Response, path, tls};
+use lockgate_http::{
+    Body, BodyErrorKind, ClientError, CollectError, Fault, Outgoing, Request, Response, path, tls,
+};
 use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
 use lockgate_telemetry::clock;
 use rustls_pki_types::ServerName;
@@ -55,9 +57,7 @@ impl Endpoint {
         };
         let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong(
-                "it has a user name; credentials belong into \"authorization\"",
-            ));
+            return Err(wrong("it has a user name; credentials belong into \"authorization\""));
         }
         let name = authority.host();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
@@ -71,22 +71,14 @@ impl Endpoint {
             }),
         };
         let is_default = port == if is_tls { 443 } else { 80 };
-        let host = if is_default {
-            name.to_owned()
-        } else {
-            format!("{name}:{port}")
-        };
+        let host = if is_default { name.to_owned() } else { format!("{name}:{port}") };
         let timeout = settings.timeout;
         Ok(Self {
             peer: Arc::new(Peer::new(bare, port, tls, settings.keep_alive, &cx.resolver)),
             host: host.into(),
             path: uri.path().into(),
             query: uri.query().filter(|query| !query.is_empty()).map(Into::into),
-            timeouts: Timeouts {
-                connect: timeout,
-                send: timeout,
-                read: timeout,
-            },
+            timeouts: Timeouts { connect: timeout, send: timeout, read: timeout },
             timeout_status: settings.timeout_status,
             max_body: settings.max_body,
         })
@@ -103,10 +95,7 @@ impl Endpoint {
             })?),
         };
         let mut target = path::join(&self.path, tail.as_deref());
-        let queries = [
-            self.query.as_deref(),
-            request.query().filter(|query| !query.is_empty()),
-        ];
+        let queries = [self.query.as_deref(), request.query().filter(|query| !query.is_empty())];
         for (separator, query) in ['?', '&'].into_iter().zip(queries.into_iter().flatten()) {
             target.push(separator);
             target.push_str(query);
@@ -181,15 +170,9 @@ impl Endpoint {
     }
 
     fn too_large(&self) -> Error {
-        let message = format!(
-            "request body is larger than {} bytes (max_req_body_size)",
-            self.max_body
-        );
+        let message = format!("request body is larger than {} bytes (max_req_body_size)", self.max_body);
         // APISIX answers 400 here, not 413.
-        Error {
-            status: StatusCode::BAD_REQUEST,
-            message,
-        }
+        Error { status: StatusCode::BAD_REQUEST, message }
     }
 
     /// What the client is told. APISIX answers 503 whatever it was; its users' alarms know that status.
@@ -205,29 +188,22 @@ impl Endpoint {
                 (self.timeout_status, "function could not be connected to in time")
             }
             ClientError::Timeout { .. } => (self.timeout_status, "function did not answer in time"),
-            ClientError::Resolve { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "function's host does not resolve",
-            ),
+            ClientError::Resolve { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "function's host does not resolve")
+            }
             ClientError::Connect { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "function refused the connection")
             }
-            ClientError::Tls { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "TLS handshake with the function failed",
-            ),
-            ClientError::Closed { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "function closed the connection before its response",
-            ),
-            ClientError::Malformed { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "function sent a malformed response",
-            ),
+            ClientError::Tls { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "TLS handshake with the function failed")
+            }
+            ClientError::Closed { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "function closed the connection before its response")
+            }
+            ClientError::Malformed { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "function sent a malformed response")
+            }
         };
-        Error {
-            status,
-            message: message.to_owned(),
-        }
+        Error { status, message: message.to_owned() }
     }
 }

@@ -20,10 +20,7 @@ fn rule(number: usize) -> Rule {
         0..=2 => (format!("/api/v{}/service-{number}/items", number % 3), None),
         3 => (format!("/app-{number}/static/*"), None),
         4 => (format!("/tenant-{}/:user/orders-{number}/*", number % 100), None),
-        _ => (
-            format!("/shop-{}/*", number % 50),
-            Some(format!("h{number}.example.com")),
-        ),
+        _ => (format!("/shop-{}/*", number % 50), Some(format!("h{number}.example.com"))),
     };
     Rule {
         id: number.to_string(),
@@ -37,50 +34,27 @@ fn rule(number: usize) -> Rule {
 /// A request for the route of this number.
 fn request(number: usize) -> (String, String) {
     match number % 6 {
-        0..=2 => (
-            format!("/api/v{}/service-{number}/items", number % 3),
-            "api.example.com".into(),
-        ),
-        3 => (
-            format!("/app-{number}/static/js/main.js"),
-            "api.example.com".into(),
-        ),
-        4 => (
-            format!("/tenant-{}/jane/orders-{number}/7", number % 100),
-            "api.example.com".into(),
-        ),
-        _ => (
-            format!("/shop-{}/cart", number % 50),
-            format!("h{number}.example.com"),
-        ),
+        0..=2 => (format!("/api/v{}/service-{number}/items", number % 3), "api.example.com".into()),
+        3 => (format!("/app-{number}/static/js/main.js"), "api.example.com".into()),
+        4 => (format!("/tenant-{}/jane/orders-{number}/7", number % 100), "api.example.com".into()),
+        _ => (format!("/shop-{}/cart", number % 50), format!("h{number}.example.com")),
     }
 }
 
 fn routes(criterion: &mut Criterion) {
     let mut router = Router::new();
     for number in 0..ROUTES {
-        router
-            .insert(&Arc::new(rule(number)), number)
-            .expect("the rule is sound");
+        router.insert(&Arc::new(rule(number)), number).expect("the rule is sound");
     }
     // A stride that visits routes far from each other, so that no cache is warm by chance.
-    let requests: Vec<_> = (0..ROUTES)
-        .map(|number| request(number * 7919 % ROUTES))
-        .collect();
+    let requests: Vec<_> = (0..ROUTES).map(|number| request(number * 7919 % ROUTES)).collect();
     let mut next = 0;
     criterion.bench_function("find one of 100,000 routes", |bencher| {
         bencher.iter(|| {
             let (path, host) = &requests[next];
             next = (next + 1) % ROUTES;
-            let query = Query {
-                path,
-                host,
-                method: &Method::GET,
-                remote_addr: IpAddr::from([10, 0, 0, 1]),
-            };
-            let found = router
-                .find(black_box(&query), |_| true)
-                .expect("every request has a route");
+            let query = Query { path, host, method: &Method::GET, remote_addr: IpAddr::from([10, 0, 0, 1]) };
+            let found = router.find(black_box(&query), |_| true).expect("every request has a route");
             *found.value
         });
     });
@@ -88,12 +62,7 @@ fn routes(criterion: &mut Criterion) {
     criterion.bench_function("find the same of 100,000 routes again", |bencher| {
         bencher.iter(|| {
             let (path, host) = (path.as_str(), host.as_str());
-            let query = Query {
-                path,
-                host,
-                method: &Method::GET,
-                remote_addr: IpAddr::from([10, 0, 0, 1]),
-            };
+            let query = Query { path, host, method: &Method::GET, remote_addr: IpAddr::from([10, 0, 0, 1]) };
             router.find(black_box(&query), |_| true).map(|found| *found.value)
         });
     });

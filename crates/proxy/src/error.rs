@@ -83,9 +83,5 @@ fn describe(error: &ClientError) -> String {
         ClientError::Timeout { .. } => "upstream did not answer in time",
         ClientError::Malformed { .. } => "upstream sent a malformed response",
     };
-    format!(
-        "{} {}: {what}",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or_default()
-    )
+    format!("{} {}: {what}", status.as_u16(), status.canonical_reason().unwrap_or_default())
 }

@@ -40,14 +40,10 @@ fn find<'a>(
             method: &request.method,
             remote_addr: cx.connection.peer.ip(),
         };
-        let found = snapshot
-            .router
-            .find(&query, |condition| condition.holds(request, cx));
+        let found = snapshot.router.find(&query, |condition| condition.holds(request, cx));
         let found = found.ok_or(ProxyError::NoRoute)?;
-        let params: Vec<_> = found
-            .parameters(cx.path(request))
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
+        let params: Vec<_> =
+            found.parameters(cx.path(request)).map(|(name, value)| (name.into(), value.into())).collect();
         (&**found.value, found.tail, params)
     };
     let (route, matched_prefix, params) = found;

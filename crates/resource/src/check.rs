@@ -17,9 +17,7 @@ pub fn check(kind: Kind, value: &Value) -> Result<(), String> {
             }
         }
     }
-    kind.schema()
-        .check(value)
-        .map_err(|why| format!("invalid configuration: {why}"))?;
+    kind.schema().check(value).map_err(|why| format!("invalid configuration: {why}"))?;
     match kind {
         Kind::Route => Route::from_value(value).map(drop),
         Kind::Service => Service::from_value(value).map(drop),
@@ -50,11 +48,8 @@ pub fn check_references(resources: &Resources, value: &Value) -> Result<(), Stri
 
 /// The first resource that refers to one: routes before services, each in the order of their ids.
 pub fn user_of(resources: &Resources, kind: Kind, id: &str) -> Option<(Kind, Id)> {
-    let refers = |value: &Value| {
-        references(value)
-            .iter()
-            .any(|(to, name)| *to == kind && name.as_str() == id)
-    };
+    let refers =
+        |value: &Value| references(value).iter().any(|(to, name)| *to == kind && name.as_str() == id);
     Kind::ALL.into_iter().find_map(|user| {
         let found = resources.of(user).values().find(|record| refers(&record.value))?;
         Some((user, found.id.clone()))

@@ -56,17 +56,13 @@ pub(crate) fn maybe_seconds<'de, D: Deserializer<'de>>(
 
 /// Reads an address or a network: an address is a network of one.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Reads one address or network.
 pub(crate) fn maybe_network<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpNet>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    network(&text)
-        .map(Some)
-        .ok_or_else(|| D::Error::custom(format!("{text} is no address and no CIDR")))
+    network(&text).map(Some).ok_or_else(|| D::Error::custom(format!("{text} is no address and no CIDR")))
 }
 
 /// Reads several addresses or networks.

@@ -32,15 +32,11 @@ struct Written {
 /// Reads nodes in either form.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Node>, D::Error> {
     match Value::deserialize(deserializer)? {
-        Value::Object(weights) => weights
-            .iter()
-            .map(|(address, weight)| from_pair(address, weight))
-            .collect(),
+        Value::Object(weights) => {
+            weights.iter().map(|(address, weight)| from_pair(address, weight)).collect()
+        }
         Value::Array(nodes) => nodes.iter().map(from_object).collect(),
-        other => Err(format!(
-            "nodes are an object or an array, not {}",
-            crate::schema::type_of(&other)
-        )),
+        other => Err(format!("nodes are an object or an array, not {}", crate::schema::type_of(&other))),
     }
     .map_err(D::Error::custom)
 }
@@ -48,18 +44,9 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Nod
 fn from_pair(address: &str, weight: &Value) -> Result<Node, String> {
     let (host, port) = split(address)?;
     let weight = weight.as_u64().and_then(|weight| weight.try_into().ok());
-    let weight = weight.ok_or_else(|| {
-        format!(
-            "the weight of node {address} is no whole number from 0 to {}",
-            u32::MAX
-        )
-    })?;
-    Ok(Node {
-        host,
-        port,
-        weight,
-        priority: 0,
-    })
+    let weight = weight
+        .ok_or_else(|| format!("the weight of node {address} is no whole number from 0 to {}", u32::MAX))?;
+    Ok(Node { host, port, weight, priority: 0 })
 }
 
 fn from_object(node: &Value) -> Result<Node, String> {
@@ -69,12 +56,7 @@ fn from_object(node: &Value) -> Result<Node, String> {
     }
     let host =
         bare(&node.host).ok_or_else(|| format!("node host {} is no name and no address", node.host))?;
-    Ok(Node {
-        host,
-        port: node.port,
-        weight: node.weight,
-        priority: node.priority,
-    })
+    Ok(Node { host, port: node.port, weight: node.weight, priority: node.priority })
 }
 
 /// `host:port` or `host`; an IPv6 address stands in brackets.
@@ -85,9 +67,7 @@ fn split(address: &str) -> Result<(String, Option<u16>), String> {
         _ => (address, None),
     };
     if host.contains(':') && !host.starts_with('[') {
-        return Err(format!(
-            "node {address} is not host:port; an IPv6 address stands in brackets"
-        ));
+        return Err(format!("node {address} is not host:port; an IPv6 address stands in brackets"));
     }
     let host = bare(host).ok_or_else(refuse)?;
     let Some(port) = port else { return Ok((host, None)) };
@@ -147,12 +127,7 @@ mod tests {
     }
 
     fn node(host: &str, port: Option<u16>, weight: u32, priority: i64) -> Node {
-        Node {
-            host: host.to_owned(),
-            port,
-            weight,
-            priority,
-        }
+        Node { host: host.to_owned(), port, weight, priority }
     }
 
     #[test]
@@ -182,10 +157,7 @@ mod tests {
     #[test]
     fn a_spoilt_node_is_named() {
         let cases = [
-            (
-                json!({"::1:80": 1}),
-                "node ::1:80 is not host:port; an IPv6 address stands in brackets",
-            ),
+            (json!({"::1:80": 1}), "node ::1:80 is not host:port; an IPv6 address stands in brackets"),
             (json!({"a:b": 1}), "node a:b is not host:port"),
             (json!({":80": 1}), "node :80 is not host:port"),
             (json!({"": 1}), "node  is not host:port"),
@@ -193,14 +165,8 @@ mod tests {
             (json!({"[zz]:80": 1}), "node [zz]:80 is not host:port"),
             (json!({"a:0": 1}), "invalid port 0"),
             (json!({"a:65536": 1}), "invalid port 65536"),
-            (
-                json!({"a:80": -1}),
-                "the weight of node a:80 is no whole number from 0 to 4294967295",
-            ),
-            (
-                json!([{"host": "a/b", "weight": 1}]),
-                "node host a/b is no name and no address",
-            ),
+            (json!({"a:80": -1}), "the weight of node a:80 is no whole number from 0 to 4294967295"),
+            (json!([{"host": "a/b", "weight": 1}]), "node host a/b is no name and no address"),
             (json!("a"), "nodes are an object or an array, not string"),
         ];
         for (written, why) in cases {

@@ -9,9 +9,8 @@ use crate::field::{self, Labels, Plugins, Timeout};
 use crate::{Id, Upstream};
 
 /// The methods that a route can name.
-const METHODS: [&str; 10] = [
-    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
-];
+const METHODS: [&str; 10] =
+    ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"];
 
 /// Matches requests and says what becomes of them: plugins, an upstream, or both.
 ///
@@ -123,15 +122,10 @@ impl Route {
     /// Reads what was written. The text of an error names the field and the value; it never shows a secret.
     pub fn from_value(value: &Value) -> Result<Self, String> {
         let mut route = Self::deserialize(value).map_err(|error| error.to_string())?;
-        let lua = [
-            ("filter_func", route.filter_func.is_some()),
-            ("script", route.script.is_some()),
-        ];
+        let lua = [("filter_func", route.filter_func.is_some()), ("script", route.script.is_some())];
         let lua = lua.into_iter().chain([("script_id", route.script_id.is_some())]);
         if let Some((field, _)) = lua.into_iter().find(|(_, is_written)| *is_written) {
-            return Err(format!(
-                "{field} is not supported: Lua is not run here; use vars or a plugin"
-            ));
+            return Err(format!("{field} is not supported: Lua is not run here; use vars or a plugin"));
         }
         route.uris.extend(route.uri.take());
         route.hosts.extend(route.host.take());
@@ -142,11 +136,7 @@ impl Route {
         if let Some(uri) = route.uris.iter().find(|uri| !uri.starts_with('/')) {
             return Err(format!("uri {uri} does not begin with /"));
         }
-        if let Some(method) = route
-            .methods
-            .iter()
-            .find(|method| !METHODS.contains(&method.as_str()))
-        {
+        if let Some(method) = route.methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
             return Err(format!("method {method} is unknown"));
         }
         route.upstream = route.upstream.map(Upstream::checked).transpose()?;
@@ -159,9 +149,7 @@ impl<'de> Deserialize<'de> for Status {
         match i64::deserialize(deserializer)? {
             0 => Ok(Self::Disabled),
             1 => Ok(Self::Enabled),
-            other => Err(serde::de::Error::custom(format!(
-                "status {other} is neither 0 nor 1"
-            ))),
+            other => Err(serde::de::Error::custom(format!("status {other} is neither 0 nor 1"))),
         }
     }
 }

@@ -100,35 +100,18 @@ struct Mistake {
 impl Mistake {
     /// Walks from the root of the schema to the keyword that was not met.
     fn of(root: &Value, value: &Value, error: &ValidationError<'_>) -> Self {
-        let mut mistake = Self {
-            rank: Vec::new(),
-            text: String::new(),
-        };
+        let mut mistake = Self { rank: Vec::new(), text: String::new() };
         let mut schema = root;
-        let mut places = error
-            .instance_path()
-            .segments()
-            .map(|segment| segment.to_string());
-        let mut path = error
-            .evaluation_path()
-            .segments()
-            .map(|segment| segment.to_string())
-            .peekable();
+        let mut places = error.instance_path().segments().map(|segment| segment.to_string());
+        let mut path = error.evaluation_path().segments().map(|segment| segment.to_string()).peekable();
         while let Some(keyword) = path.next() {
             let part = &schema[&keyword];
             if keyword == "$ref" {
-                schema = part
-                    .as_str()
-                    .and_then(|to| root.pointer(to.strip_prefix('#')?))
-                    .unwrap_or(&Value::Null);
+                schema =
+                    part.as_str().and_then(|to| root.pointer(to.strip_prefix('#')?)).unwrap_or(&Value::Null);
                 continue;
             }
-            mistake.rank.push(
-                ORDER
-                    .iter()
-                    .position(|known| *known == keyword)
-                    .unwrap_or(ORDER.len()),
-            );
+            mistake.rank.push(ORDER.iter().position(|known| *known == keyword).unwrap_or(ORDER.len()));
             if path.peek().is_none() {
                 break;
             }
@@ -156,10 +139,9 @@ impl Mistake {
             "properties" | "patternProperties" | "dependencies" => {
                 let name = path.next().unwrap_or_default();
                 let prefix = match keyword {
-                    "properties" => format!(
-                        "property {} validation failed: ",
-                        quoted(&places.next().unwrap_or_default())
-                    ),
+                    "properties" => {
+                        format!("property {} validation failed: ", quoted(&places.next().unwrap_or_default()))
+                    }
                     "dependencies" => format!("failed to validate dependent schema for {}: ", quoted(&name)),
                     _ => format!(
                         "failed to validate {} (matching {}): ",
@@ -171,34 +153,16 @@ impl Mistake {
             }
             "additionalProperties" => {
                 let name = places.next().unwrap_or_default();
-                (
-                    format!("failed to validate additional property {name}: "),
-                    0,
-                    part,
-                )
+                (format!("failed to validate additional property {name}: "), 0, part)
             }
             "items" | "additionalItems" => {
-                let index: usize = places
-                    .next()
-                    .and_then(|index| index.parse().ok())
-                    .unwrap_or_default();
-                let kind = if keyword == "items" {
-                    "item"
-                } else {
-                    "additional item"
-                };
-                let below = if part.is_array() {
-                    path.next().map_or(part, |_| &part[index])
-                } else {
-                    part
-                };
+                let index: usize = places.next().and_then(|index| index.parse().ok()).unwrap_or_default();
+                let kind = if keyword == "items" { "item" } else { "additional item" };
+                let below = if part.is_array() { path.next().map_or(part, |_| &part[index]) } else { part };
                 (format!("failed to validate {kind} {}: ", index + 1), index, below)
             }
             _ => {
-                let index: usize = path
-                    .next()
-                    .and_then(|index| index.parse().ok())
-                    .unwrap_or_default();
+                let index: usize = path.next().and_then(|index| index.parse().ok()).unwrap_or_default();
                 (format!("{keyword} {} failed: ", index + 1), index, &part[index])
             }
         };
@@ -214,8 +178,7 @@ impl Mistake {
             && schema["properties"].get(name).is_some()
         {
             self.rank.pop();
-            self.rank
-                .extend([rank_of("properties"), position(&schema["properties"], name)]);
+            self.rank.extend([rank_of("properties"), position(&schema["properties"], name)]);
         }
         match error.kind() {
             // Of a schema that allows no property at all, the error names none.
@@ -230,17 +193,11 @@ impl Mistake {
 }
 
 fn rank_of(keyword: &str) -> usize {
-    ORDER
-        .iter()
-        .position(|known| *known == keyword)
-        .unwrap_or(ORDER.len())
+    ORDER.iter().position(|known| *known == keyword).unwrap_or(ORDER.len())
 }
 
 fn position(object: &Value, name: &str) -> usize {
-    object
-        .as_object()
-        .and_then(|fields| fields.keys().position(|field| field == name))
-        .unwrap_or(usize::MAX)
+    object.as_object().and_then(|fields| fields.keys().position(|field| field == name)).unwrap_or(usize::MAX)
 }
 
 fn words(schema: &Value, error: &ValidationError<'_>) -> String {
@@ -249,25 +206,16 @@ fn words(schema: &Value, error: &ValidationError<'_>) -> String {
     let range =
         |what: &str, limit: &Value| format!("expected {} to be {what} {}", number(value), number(limit));
     match error.kind() {
-        Wrong::Type {
-            kind: TypeKind::Single(expected),
-        } => {
+        Wrong::Type { kind: TypeKind::Single(expected) } => {
             format!("wrong type: expected {expected}, got {}", type_of(value))
         }
-        Wrong::Type {
-            kind: TypeKind::Multiple(expected),
-        } => {
+        Wrong::Type { kind: TypeKind::Multiple(expected) } => {
             let expected: Vec<_> = expected.iter().map(|kind| kind.to_string()).collect();
-            format!(
-                "wrong type: expected one of {}, got {}",
-                expected.join(", "),
-                type_of(value)
-            )
+            format!("wrong type: expected one of {}, got {}", expected.join(", "), type_of(value))
         }
-        Wrong::Required { property } => format!(
-            "property {} is required",
-            quoted(property.as_str().unwrap_or_default())
-        ),
+        Wrong::Required { property } => {
+            format!("property {} is required", quoted(property.as_str().unwrap_or_default()))
+        }
         Wrong::AdditionalProperties { unexpected } => {
             let first = unexpected.first().map_or("", String::as_str);
             format!("additional properties forbidden, found {first}")
@@ -278,10 +226,9 @@ fn words(schema: &Value, error: &ValidationError<'_>) -> String {
         Wrong::MaxItems { limit } => format!("expect array to have at most {limit} items"),
         Wrong::AdditionalItems { .. } => "found unexpected extra items in array".to_owned(),
         Wrong::UniqueItems => equal_items(value),
-        Wrong::MinLength { limit } => format!(
-            "string too short, expected at least {limit}, got {}",
-            length(value)
-        ),
+        Wrong::MinLength { limit } => {
+            format!("string too short, expected at least {limit}, got {}", length(value))
+        }
         Wrong::MaxLength { limit } => {
             format!("string too long, expected at most {limit}, got {}", length(value))
         }
@@ -309,32 +256,21 @@ fn words_of_choices(schema: &Value, error: &ValidationError<'_>) -> String {
         Wrong::Enum { .. } => "matches none of the enum values".to_owned(),
         Wrong::AnyOf { .. } => {
             let choices = schema["anyOf"].as_array().into_iter().flatten();
-            let required: Vec<_> = choices
-                .filter_map(|choice| choice.get("required"))
-                .map(Value::to_string)
-                .collect();
+            let required: Vec<_> =
+                choices.filter_map(|choice| choice.get("required")).map(Value::to_string).collect();
             let colon = if required.is_empty() { "" } else { ": " };
-            format!(
-                "object matches none of the required{colon}{}",
-                required.join(" or ")
-            )
+            format!("object matches none of the required{colon}{}", required.join(" or "))
         }
         Wrong::OneOfNotValid { .. } => "value should match only one schema, but matches none".to_owned(),
         Wrong::OneOfMultipleValid { context } => {
-            let mut fits = (1..)
-                .zip(context)
-                .filter(|(_, errors)| errors.is_empty())
-                .map(|(index, _)| index);
+            let mut fits = (1..).zip(context).filter(|(_, errors)| errors.is_empty()).map(|(index, _)| index);
             let (first, second) = (fits.next().unwrap_or(1), fits.next().unwrap_or(2));
             format!("value should match only one schema, but matches both schemas {first} and {second}")
         }
         Wrong::Not { .. } => "value wasn't supposed to match schema".to_owned(),
         Wrong::Constant { .. } => "failed to check const value".to_owned(),
         Wrong::Format { format } => {
-            format!(
-                "expect valid {format} format but got: {}",
-                error.instance().as_str().unwrap_or_default()
-            )
+            format!("expect valid {format} format but got: {}", error.instance().as_str().unwrap_or_default())
         }
         Wrong::FalseSchema => "expect false always".to_owned(),
         _ => format!("{} is not met", error.kind().keyword()),
@@ -375,12 +311,7 @@ fn number(value: &Value) -> String {
 
 /// A text as Lua's `%q` writes it.
 fn quoted(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\\n")
-    )
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\\n"))
 }
 
 #[cfg(test)]

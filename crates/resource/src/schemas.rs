@@ -8,13 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{Kind, Route, Schema, Service, Upstream};
 
-static SCHEMAS: LazyLock<[Schema; Kind::ALL.len()]> = LazyLock::new(|| {
-    [
-        compiled(route()),
-        compiled(derived::<Service>()),
-        compiled(upstream()),
-    ]
-});
+static SCHEMAS: LazyLock<[Schema; Kind::ALL.len()]> =
+    LazyLock::new(|| [compiled(route()), compiled(derived::<Service>()), compiled(upstream())]);
 
 impl Kind {
     /// The JSON Schema of a kind, as `GET /apisix/admin/schema/routes` shows it.
@@ -48,11 +43,7 @@ fn route() -> Value {
         json!({"oneOf": [neither, {"required": [one]}, {"required": [many]}]})
     };
     let path = json!({"oneOf": [{"required": ["uri"]}, {"required": ["uris"]}]});
-    schema["allOf"] = json!([
-        path,
-        either("host", "hosts"),
-        either("remote_addr", "remote_addrs")
-    ]);
+    schema["allOf"] = json!([path, either("host", "hosts"), either("remote_addr", "remote_addrs")]);
     let what = ["plugins", "upstream", "upstream_id", "service_id"];
     let with = |path: &'static str| what.map(|what| json!({"required": [what, path]}));
     let lua = ["uri", "uris"].map(|path| json!({"required": ["script", path]}));
@@ -76,18 +67,13 @@ fn tidy(schema: &mut Value) {
         return;
     };
     let nothing = [json!({}), json!([]), Value::Null];
-    if object
-        .get("default")
-        .is_some_and(|default| nothing.contains(default))
-    {
+    if object.get("default").is_some_and(|default| nothing.contains(default)) {
         object.remove("default");
     }
     if let Some(Value::String(words)) = object.get_mut("description") {
         *words = words.replace('\n', " ");
     }
-    let is_integer = object
-        .get("format")
-        .is_some_and(|format| format != "ipv4" && format != "ipv6");
+    let is_integer = object.get("format").is_some_and(|format| format != "ipv4" && format != "ipv6");
     if is_integer {
         object.remove("format");
     }
@@ -98,11 +84,7 @@ fn tidy(schema: &mut Value) {
             object.insert("type".to_owned(), only);
         }
     }
-    if object
-        .get("anyOf")
-        .and_then(Value::as_array)
-        .is_some_and(|choices| choices.iter().any(is_null))
-    {
+    if object.get("anyOf").and_then(Value::as_array).is_some_and(|choices| choices.iter().any(is_null)) {
         lift_only_choice(object);
     }
     for (keyword, below) in object {
@@ -141,10 +123,8 @@ pub(crate) fn plain_choices(schema: &mut schemars::Schema) {
     let Some(Value::Array(choices)) = schema.remove("oneOf") else {
         return;
     };
-    let names: Vec<Value> = choices
-        .into_iter()
-        .filter_map(|mut choice| choice.get_mut("const").map(Value::take))
-        .collect();
+    let names: Vec<Value> =
+        choices.into_iter().filter_map(|mut choice| choice.get_mut("const").map(Value::take)).collect();
     schema.insert("type".to_owned(), json!("string"));
     schema.insert("enum".to_owned(), Value::Array(names));
 }

@@ -172,10 +172,7 @@ pub struct KeepalivePool {
     #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub size: u32,
     /// Seconds after which an idle connection is closed. 0 keeps it as long as the node does.
-    #[serde(
-        default = "KeepalivePool::default_idle_timeout",
-        deserialize_with = "field::seconds"
-    )]
+    #[serde(default = "KeepalivePool::default_idle_timeout", deserialize_with = "field::seconds")]
     #[schemars(schema_with = "field::not_negative", extend("default" = 60))]
     pub idle_timeout: Duration,
     /// How many requests one connection carries before it is closed.
@@ -227,18 +224,14 @@ pub struct Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls")
-            .field("verify", &self.verify)
-            .finish_non_exhaustive()
+        f.debug_struct("Tls").field("verify", &self.verify).finish_non_exhaustive()
     }
 }
 
 impl Upstream {
     /// Reads what was written. The text of an error names the field and the value; it never shows a secret.
     pub fn from_value(value: &Value) -> Result<Self, String> {
-        Self::deserialize(value)
-            .map_err(|error| error.to_string())?
-            .checked()
+        Self::deserialize(value).map_err(|error| error.to_string())?.checked()
     }
 
     /// What one field alone cannot tell.

@@ -39,19 +39,14 @@ struct Key {
 impl Keyring {
     /// A keyring: the first key seals, every key opens. One without keys seals nothing: texts stay as they are.
     pub fn new(keys: &[[u8; KEY_LENGTH]]) -> Self {
-        Self {
-            keys: keys.iter().copied().map(Key::new).collect(),
-        }
+        Self { keys: keys.iter().copied().map(Key::new).collect() }
     }
 
     /// The keyring of `encryption.key` in the data directory: 32 hexadecimal digits. Where there is no such
     /// file, a random key is made and kept there with mode 0600.
     pub fn load_or_create(data_dir: &Path) -> Result<Self, KeyringError> {
         let path = data_dir.join("encryption.key");
-        let refuse = |reason: String| KeyringError {
-            path: path.clone(),
-            reason,
-        };
+        let refuse = |reason: String| KeyringError { path: path.clone(), reason };
         let text = secret_file::load_or_create(&path, secret_file::random_hex::<KEY_LENGTH>)
             .map_err(|error| refuse(error.to_string()))?;
         let key = from_hex(&text).ok_or_else(|| refuse("it has to be 32 hexadecimal digits".to_owned()))?;
@@ -65,9 +60,7 @@ impl Keyring {
 
     /// Seals a text. It does not ask whether the text is sealed already.
     pub fn seal(&self, text: &str) -> String {
-        self.keys
-            .first()
-            .map_or_else(|| text.to_owned(), |key| key.seal(text))
+        self.keys.first().map_or_else(|| text.to_owned(), |key| key.seal(text))
     }
 
     /// Opens a sealed text; `None` if no key opens it.
@@ -96,9 +89,7 @@ impl Key {
     fn seal(&self, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
         let context = EncryptionContext::Iv128(FixedLength::from(self.bytes));
-        self.seal
-            .less_safe_encrypt(&mut bytes, context)
-            .expect("padding makes every text whole blocks");
+        self.seal.less_safe_encrypt(&mut bytes, context).expect("padding makes every text whole blocks");
         STANDARD.encode(bytes)
     }
 
@@ -111,19 +102,9 @@ impl Key {
 }
 
 fn from_hex(text: &str) -> Option<[u8; KEY_LENGTH]> {
-    let digits: Vec<u32> = text
-        .chars()
-        .map(|digit| digit.to_digit(16))
-        .collect::<Option<_>>()?;
-    let bytes = digits
-        .chunks_exact(2)
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]));
-    bytes
-        .collect::<Result<Vec<u8>, _>>()
-        .ok()?
-        .try_into()
-        .ok()
-        .filter(|_| digits.len() == 2 * KEY_LENGTH)
+    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
+    let bytes = digits.chunks_exact(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]));
+    bytes.collect::<Result<Vec<u8>, _>>().ok()?.try_into().ok().filter(|_| digits.len() == 2 * KEY_LENGTH)
 }
 
 #[cfg(test)]
@@ -161,14 +142,8 @@ mod tests {
     #[test]
     fn what_was_never_sealed_does_not_open() {
         let keyring = Keyring::new(&[DEFAULT]);
-        for text in [
-            "",
-            "MYKEY",
-            "AAAA",
-            "not base64!",
-            "AAAAAAAAAAAAAAAAAAAAAA==",
-            "zFiwEGkjgNpxScnnijHmyQ",
-        ] {
+        for text in ["", "MYKEY", "AAAA", "not base64!", "AAAAAAAAAAAAAAAAAAAAAA==", "zFiwEGkjgNpxScnnijHmyQ"]
+        {
             assert_eq!(keyring.open(text), None, "{text:?}");
         }
     }
@@ -185,29 +160,16 @@ mod tests {
     fn the_key_of_a_data_directory_stays() {
         let folder = tempfile::tempdir().unwrap();
         let sealed = Keyring::load_or_create(folder.path()).unwrap().seal("MYKEY");
-        assert_eq!(
-            Keyring::load_or_create(folder.path())
-                .unwrap()
-                .open(&sealed)
-                .as_deref(),
-            Some("MYKEY")
-        );
+        assert_eq!(Keyring::load_or_create(folder.path()).unwrap().open(&sealed).as_deref(), Some("MYKEY"));
     }
 
     #[test]
     fn a_spoilt_key_file_is_named_but_never_quoted() {
         let folder = tempfile::tempdir().unwrap();
-        for spoilt in [
-            "0123",
-            "0123456789abcdef0123456789abcdeg",
-            "0123456789abcdef0123456789abcdef0",
-        ] {
+        for spoilt in ["0123", "0123456789abcdef0123456789abcdeg", "0123456789abcdef0123456789abcdef0"] {
             std::fs::write(folder.path().join("encryption.key"), spoilt).unwrap();
             let error = Keyring::load_or_create(folder.path()).unwrap_err().to_string();
-            assert!(
-                error.contains("encryption.key") && error.contains("32 hexadecimal digits"),
-                "{error}"
-            );
+            assert!(error.contains("encryption.key") && error.contains("32 hexadecimal digits"), "{error}");
             assert!(!error.contains(spoilt), "{error}");
         }
     }

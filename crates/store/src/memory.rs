@@ -15,9 +15,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// A store that holds these resources.
     pub fn new(resources: Resources) -> Self {
-        Self {
-            resources: watch::Sender::new(resources),
-        }
+        Self { resources: watch::Sender::new(resources) }
     }
 
     /// Makes a change at once, without a runtime.
@@ -51,28 +49,18 @@ mod tests {
     use crate::{Change, Expect, Store, StoreError};
 
     fn put(id: &str) -> Change {
-        Change::Put {
-            kind: Kind::Route,
-            id: Id::new(id).unwrap(),
-            value: json!({"uri": "/"}),
-        }
+        Change::Put { kind: Kind::Route, id: Id::new(id).unwrap(), value: json!({"uri": "/"}) }
     }
 
     fn delete(id: &str) -> Change {
-        Change::Delete {
-            kind: Kind::Route,
-            id: Id::new(id).unwrap(),
-        }
+        Change::Delete { kind: Kind::Route, id: Id::new(id).unwrap() }
     }
 
     #[test]
     fn a_replaced_resource_keeps_the_revision_that_made_it() {
         let store = MemoryStore::default();
         assert_eq!(store.change(&put("1"), Expect::Absent).unwrap(), Revision(1));
-        assert_eq!(
-            store.change(&put("1"), Expect::Unchanged(Revision(1))).unwrap(),
-            Revision(2)
-        );
+        assert_eq!(store.change(&put("1"), Expect::Unchanged(Revision(1))).unwrap(), Revision(2));
         let seen = store.watch().borrow().clone();
         let record = seen.get(Kind::Route, "1").unwrap();
         assert_eq!((record.created, record.modified), (Revision(1), Revision(2)));
@@ -87,14 +75,8 @@ mod tests {
         assert!(
             matches!(refused(&put("1"), Expect::Absent), StoreError::Conflict(key) if key == "/apisix/routes/1")
         );
-        assert!(matches!(
-            refused(&delete("1"), Expect::Unchanged(Revision(9))),
-            StoreError::Conflict(_)
-        ));
-        assert!(matches!(
-            refused(&put("2"), Expect::Unchanged(Revision(1))),
-            StoreError::Conflict(_)
-        ));
+        assert!(matches!(refused(&delete("1"), Expect::Unchanged(Revision(9))), StoreError::Conflict(_)));
+        assert!(matches!(refused(&put("2"), Expect::Unchanged(Revision(1))), StoreError::Conflict(_)));
         assert_eq!(store.watch().borrow().revision, Revision(1));
     }
 

@@ -47,9 +47,7 @@ impl RedbStore {
             resources: Arc::clone(&resources),
             requests: receiver,
         };
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(|| writer.run());
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(|| writer.run());
         let thread =
             thread.map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
         Ok(Arc::new(Self {
@@ -71,14 +69,7 @@ impl RedbStore {
         let gone = || StoreError::Unavailable(format!("{}: nobody writes any more", self.path.display()));
         let (answer, answered) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(gone)?;
-        requests
-            .send(Request {
-                change,
-                expect,
-                answer,
-            })
-            .await
-            .map_err(|_| gone())?;
+        requests.send(Request { change, expect, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -97,11 +88,7 @@ impl Store for RedbStore {
 impl Drop for RedbStore {
     fn drop(&mut self) {
         self.requests = None;
-        let thread = self
-            .thread
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!(path = %self.path.display(), "the thread that writes the store had failed");
         }
@@ -110,8 +97,6 @@ impl Drop for RedbStore {
 
 impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedbStore")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("RedbStore").field("path", &self.path).finish_non_exhaustive()
     }
 }

@@ -73,11 +73,7 @@ fn load(path: &Path) -> io::Result<String> {
 }
 
 fn write(path: &Path, secret: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{secret}")?;
     file.sync_all()
 }
@@ -93,16 +89,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/admin.key");
         assert_eq!(load_or_create(&path, || Ok("first".to_owned())).unwrap(), "first");
-        assert_eq!(
-            load_or_create(&path, || Ok("second".to_owned())).unwrap(),
-            "first"
-        );
+        assert_eq!(load_or_create(&path, || Ok("second".to_owned())).unwrap(), "first");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(
-            path.parent().unwrap().read_dir().unwrap().count(),
-            1,
-            "no draft is left"
-        );
+        assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 1, "no draft is left");
     }
 
     #[test]
@@ -111,9 +100,7 @@ mod tests {
         let path = folder.path().join("admin.key");
         std::fs::write(&path, "\n").unwrap();
         assert_eq!(
-            load_or_create(&path, || Ok("new".to_owned()))
-                .unwrap_err()
-                .to_string(),
+            load_or_create(&path, || Ok("new".to_owned())).unwrap_err().to_string(),
             "the file is empty"
         );
         assert_eq!(std::fs::read(&path).unwrap(), b"\n");

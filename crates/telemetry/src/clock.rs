@@ -109,17 +109,12 @@ impl Texts {
     fn write(&mut self, second: u64, zone: &TimeZone) {
         self.second = Some(second);
         // A time past the year 9999 stays 1970.
-        let time = i64::try_from(second)
-            .ok()
-            .and_then(|second| Timestamp::from_second(second).ok());
+        let time = i64::try_from(second).ok().and_then(|second| Timestamp::from_second(second).ok());
         let time = time.unwrap_or_default();
         let zoned = time.to_zoned(zone.clone());
         self.local = zoned.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
         self.iso8601 = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-        self.http_date = time
-            .to_zoned(TimeZone::UTC)
-            .strftime("%a, %d %b %Y %H:%M:%S GMT")
-            .to_string();
+        self.http_date = time.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     }
 }
 

@@ -28,12 +28,7 @@ pub fn seconds(out: &mut Vec<u8>, time: Duration) {
     let milliseconds = time.subsec_millis();
     decimal(out, time.as_secs());
     let digit = |number: u32| b'0' + (number % 10).to_le_bytes()[0];
-    out.extend_from_slice(&[
-        b'.',
-        digit(milliseconds / 100),
-        digit(milliseconds / 10),
-        digit(milliseconds),
-    ]);
+    out.extend_from_slice(&[b'.', digit(milliseconds / 100), digit(milliseconds / 10), digit(milliseconds)]);
 }
 
 /// Writes an address with its port: `127.0.0.1:80`, `[::1]:80`.
@@ -72,14 +67,8 @@ mod tests {
 
     #[test]
     fn times_have_three_decimals() {
-        assert_eq!(
-            written(|out| seconds(out, Duration::from_micros(12_999))),
-            "0.012"
-        );
-        assert_eq!(
-            written(|out| seconds(out, Duration::from_millis(61_230))),
-            "61.230"
-        );
+        assert_eq!(written(|out| seconds(out, Duration::from_micros(12_999))), "0.012");
+        assert_eq!(written(|out| seconds(out, Duration::from_millis(61_230))), "61.230");
     }
 
     #[test]

@@ -121,11 +121,7 @@ impl Answer {
 /// What an Admin API of a test works with: an empty store, and nobody who waits.
 pub(super) fn admin() -> Admin {
     let keyring = Arc::new(Keyring::new(&[*b"qeddd145sfvddff3"]));
-    let key = |name: &str, key: &str, role| AdminKey {
-        name: name.to_owned(),
-        key: key.to_owned(),
-        role,
-    };
+    let key = |name: &str, key: &str, role| AdminKey { name: name.to_owned(), key: key.to_owned(), role };
     Admin {
         store: Arc::new(MemoryStore::default()),
         registry: Arc::new(Registry::new().with::<Lambda>().with::<Cors>()),
@@ -135,10 +131,7 @@ pub(super) fn admin() -> Admin {
         },
         keyring: Some(keyring),
         applied: watch::channel(Applied::default()).1,
-        keys: vec![
-            key("admin", KEY, Role::Admin),
-            key("viewer", VIEWER_KEY, Role::Viewer),
-        ],
+        keys: vec![key("admin", KEY, Role::Admin), key("viewer", VIEWER_KEY, Role::Viewer)],
         key_required: true,
         allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
         cors: true,
@@ -159,10 +152,7 @@ impl Api {
         tokio::spawn(async move {
             while newest.changed().await.is_ok() {
                 let revision = newest.borrow_and_update().revision;
-                sender.send_replace(Applied {
-                    revision,
-                    refused: Arc::new([]),
-                });
+                sender.send_replace(Applied { revision, refused: Arc::new([]) });
             }
         });
         Self::over(store, receiver, change)
@@ -170,10 +160,7 @@ impl Api {
 
     /// An API that is told what is live by nobody but the test.
     pub(super) fn refusing(resources: Resources, refused: Vec<RefusedResource>) -> Self {
-        let (_, receiver) = watch::channel(Applied {
-            revision: resources.revision,
-            refused: refused.into(),
-        });
+        let (_, receiver) = watch::channel(Applied { revision: resources.revision, refused: refused.into() });
         Self::over(Arc::new(MemoryStore::new(resources)), receiver, |_| {})
     }
 
@@ -182,44 +169,26 @@ impl Api {
         applied: watch::Receiver<Applied>,
         change: impl FnOnce(&mut Admin),
     ) -> Self {
-        let mut admin = Admin {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            applied,
-            ..admin()
-        };
+        let mut admin = Admin { store: Arc::clone(&store) as Arc<dyn Store>, applied, ..admin() };
         change(&mut admin);
-        Self {
-            router: router(admin),
-            store,
-        }
+        Self { router: router(admin), store }
     }
 
     /// Calls as an admin.
     pub(super) async fn call(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/apisix/admin{path}"));
-        self.send(request.header("X-API-KEY", KEY).body(body.into()).unwrap())
-            .await
+        let request = Request::builder().method(method).uri(format!("/apisix/admin{path}"));
+        self.send(request.header("X-API-KEY", KEY).body(body.into()).unwrap()).await
     }
 
     /// Sends a request from 127.0.0.1, where it does not say otherwise.
     pub(super) async fn send(&self, mut request: Request<Body>) -> Answer {
         if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
-            request
-                .extensions_mut()
-                .insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000))));
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000))));
         }
-        let response = tower::Service::call(&mut self.router.clone(), request)
-            .await
-            .unwrap();
+        let response = tower::Service::call(&mut self.router.clone(), request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            text,
-        }
+        Answer { status: parts.status, headers: parts.headers, text }
     }
 }

@@ -50,12 +50,7 @@ async fn depth_is_bounded() {
     let deep = "{\"plugins\":".repeat(100_000);
     let answer = api.call("PUT", "/routes/1", deep).await;
     assert_eq!(answer.status.as_u16(), 400);
-    assert!(
-        answer.json()["error_msg"]
-            .as_str()
-            .unwrap()
-            .contains("too many nested data structures")
-    );
+    assert!(answer.json()["error_msg"].as_str().unwrap().contains("too many nested data structures"));
 }
 
 #[tokio::test]
@@ -84,11 +79,9 @@ async fn concurrent_changes_all_count() {
     let posts: Vec<_> = (0..50)
         .map(|_| {
             let api = std::sync::Arc::clone(&api);
-            tokio::spawn(async move {
-                api.call("POST", "/routes", r#"{"uri":"/a","plugins":{}}"#)
-                    .await
-                    .status
-            })
+            tokio::spawn(
+                async move { api.call("POST", "/routes", r#"{"uri":"/a","plugins":{}}"#).await.status },
+            )
         })
         .collect();
     for post in posts {
@@ -145,10 +138,8 @@ fn anything() -> impl Strategy<Value = Value> {
         "timeout",
     ];
     leaf.prop_recursive(5, 40, 6, move |inner| {
-        let name = prop_oneof![
-            proptest::sample::select(names.to_vec()).prop_map(str::to_owned),
-            "[a-z:.0-9]{0,6}"
-        ];
+        let name =
+            prop_oneof![proptest::sample::select(names.to_vec()).prop_map(str::to_owned), "[a-z:.0-9]{0,6}"];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             proptest::collection::vec((name, inner), 0..6)
@@ -158,10 +149,7 @@ fn anything() -> impl Strategy<Value = Value> {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 proptest! {

@@ -16,12 +16,7 @@ fn timeless(mut answer: Value) -> Value {
         }
     };
     answer.get_mut("value").into_iter().for_each(&mut strip);
-    for entry in answer
-        .get_mut("list")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for entry in answer.get_mut("list").and_then(Value::as_array_mut).into_iter().flatten() {
         strip(&mut entry["value"]);
     }
     answer
@@ -29,24 +24,13 @@ fn timeless(mut answer: Value) -> Value {
 
 async fn play(scenario: &str) {
     let api = Api::new();
-    let mut lines = scenario
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut lines = scenario.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     while let Some(call) = lines.next() {
-        let mut words = call
-            .strip_prefix("> ")
-            .unwrap_or_else(|| panic!("{call} is no call"))
-            .splitn(3, ' ');
-        let (method, path, body) = (
-            words.next().unwrap(),
-            words.next().unwrap(),
-            words.next().unwrap_or_default(),
-        );
-        let expected = lines
-            .next()
-            .and_then(|line| line.strip_prefix("< "))
-            .unwrap_or_else(|| panic!("after {call}"));
+        let mut words = call.strip_prefix("> ").unwrap_or_else(|| panic!("{call} is no call")).splitn(3, ' ');
+        let (method, path, body) =
+            (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
+        let expected =
+            lines.next().and_then(|line| line.strip_prefix("< ")).unwrap_or_else(|| panic!("after {call}"));
         let (status, expected) = expected.split_once(' ').unwrap_or((expected, ""));
         let answer = api.call(method, &format!("/{path}"), body.to_owned()).await;
         assert_eq!(answer.status.as_str(), status, "{call}: {}", answer.text);

@@ -12,9 +12,7 @@ const KEPT_BYTES: usize = 32 * 1024;
 
 /// Whether the signer writes this header itself, so that the request's own does not count.
 pub(super) fn is_written_here(name: &str) -> bool {
-    ["authorization", DATE, HASH, TOKEN]
-        .iter()
-        .any(|own| own.eq_ignore_ascii_case(name))
+    ["authorization", DATE, HASH, TOKEN].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// What goes into a canonical request besides the request.
@@ -48,13 +46,7 @@ impl Canonical {
     /// Gives back what an unusually large request has taken.
     pub(super) fn shrink(&mut self) {
         let pairs = self.sorter.pairs.capacity() * size_of::<Pair>();
-        if self
-            .request
-            .capacity()
-            .max(self.sorter.text.capacity())
-            .max(pairs)
-            > KEPT_BYTES
-        {
+        if self.request.capacity().max(self.sorter.text.capacity()).max(pairs) > KEPT_BYTES {
             *self = Self::default();
         }
     }
@@ -74,11 +66,7 @@ impl Canonical {
         self.request.clear();
         self.request.extend_from_slice(request.method.as_bytes());
         self.request.push(b'\n');
-        let push_path = if facts.resolves_path {
-            push_resolved_path
-        } else {
-            push_kept_path
-        };
+        let push_path = if facts.resolves_path { push_resolved_path } else { push_kept_path };
         push_path(&mut self.request, request.path);
         self.request.push(b'\n');
         self.write_query(request.query.unwrap_or_default());
@@ -129,9 +117,7 @@ impl Canonical {
             }
             has_host |= name.eq_ignore_ascii_case("host");
             sorter.begin();
-            sorter
-                .text
-                .extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+            sorter.text.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
             sorter.end_name();
             push_collapsed(&mut sorter.text, value)
                 .map_err(|BrokenLine| SigningError::HeaderValue(name.to_owned()))?;
@@ -206,11 +192,7 @@ impl Sorter {
 
     fn begin(&mut self) {
         let here = self.text.len();
-        self.pairs.push(Pair {
-            start: here,
-            middle: here,
-            end: here,
-        });
+        self.pairs.push(Pair { start: here, middle: here, end: here });
     }
 
     fn end_name(&mut self) {
@@ -235,20 +217,16 @@ impl Sorter {
 
     fn sort_by_name_and_value(&mut self) {
         let text = &self.text;
-        self.pairs
-            .sort_unstable_by(|a, b| (a.name(text), a.value(text)).cmp(&(b.name(text), b.value(text))));
+        self.pairs.sort_unstable_by(|a, b| (a.name(text), a.value(text)).cmp(&(b.name(text), b.value(text))));
     }
 
     fn sort_by_name_and_arrival(&mut self) {
         let text = &self.text;
-        self.pairs
-            .sort_unstable_by(|a, b| (a.name(text), a.start).cmp(&(b.name(text), b.start)));
+        self.pairs.sort_unstable_by(|a, b| (a.name(text), a.start).cmp(&(b.name(text), b.start)));
     }
 
     fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pairs
-            .iter()
-            .map(|pair| (pair.name(&self.text), pair.value(&self.text)))
+        self.pairs.iter().map(|pair| (pair.name(&self.text), pair.value(&self.text)))
     }
 }
 

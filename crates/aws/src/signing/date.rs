@@ -66,10 +66,7 @@ fn civil(day: u64) -> (u64, u64, u64) {
     }
     let day_of_year = day - days_before_year(year);
     let starts_at = |month: usize| DAYS_BEFORE_MONTH[month] + u64::from(month >= 2 && is_leap(year));
-    let month = (0..12)
-        .rev()
-        .find(|month| starts_at(*month) <= day_of_year)
-        .unwrap_or(0);
+    let month = (0..12).rev().find(|month| starts_at(*month) <= day_of_year).unwrap_or(0);
     (year, month as u64 + 1, day_of_year - starts_at(month) + 1)
 }
 
@@ -108,22 +105,8 @@ mod tests {
 
     #[test]
     fn every_day_follows_the_one_before() {
-        let lengths = |year| {
-            [
-                31,
-                if is_leap(year) { 29 } else { 28 },
-                31,
-                30,
-                31,
-                30,
-                31,
-                31,
-                30,
-                31,
-                30,
-                31,
-            ]
-        };
+        let lengths =
+            |year| [31, if is_leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         let mut seconds = 0;
         for year in 1970..2371 {
             for (month, length) in (1..).zip(lengths(year)) {

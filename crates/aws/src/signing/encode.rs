@@ -48,11 +48,7 @@ pub fn wire_path(path: &str) -> Cow<'_, str> {
 /// The query as it must be sent: a raw `+`, which some verifiers read as a space and others as itself, becomes
 /// `%20`. Every other byte and the order stay.
 pub fn wire_query(query: &str) -> Cow<'_, str> {
-    if query.contains('+') {
-        Cow::Owned(query.replace('+', "%20"))
-    } else {
-        Cow::Borrowed(query)
-    }
+    if query.contains('+') { Cow::Owned(query.replace('+', "%20")) } else { Cow::Borrowed(query) }
 }
 
 fn ends_in_slash(path: &str) -> bool {
@@ -125,10 +121,7 @@ fn push_encoded(out: &mut Vec<u8>, mut rest: &[u8]) {
 }
 
 fn plain_length(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|byte| !UNRESERVED[usize::from(*byte)])
-        .unwrap_or(bytes.len())
+    bytes.iter().position(|byte| !UNRESERVED[usize::from(*byte)]).unwrap_or(bytes.len())
 }
 
 fn push_byte(out: &mut Vec<u8>, byte: u8) {
@@ -136,11 +129,7 @@ fn push_byte(out: &mut Vec<u8>, byte: u8) {
     if UNRESERVED[usize::from(byte)] {
         out.push(byte);
     } else {
-        out.extend_from_slice(&[
-            b'%',
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]);
+        out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
 }
 
@@ -169,11 +158,7 @@ mod tests {
         // What is there already must not be taken for a part of the path.
         let mut out = b"GET\n/kept".to_vec();
         push(&mut out, text);
-        String::from_utf8(out)
-            .unwrap()
-            .strip_prefix("GET\n/kept")
-            .unwrap()
-            .to_owned()
+        String::from_utf8(out).unwrap().strip_prefix("GET\n/kept").unwrap().to_owned()
     }
 
     #[test]
@@ -234,10 +219,7 @@ mod tests {
 
     #[test]
     fn the_wire_query_changes_nothing_but_a_raw_plus() {
-        assert_eq!(
-            wire_query("b=2&a=x+y&a=%2B&flag&é=:/"),
-            "b=2&a=x%20y&a=%2B&flag&é=:/"
-        );
+        assert_eq!(wire_query("b=2&a=x+y&a=%2B&flag&é=:/"), "b=2&a=x%20y&a=%2B&flag&é=:/");
         assert_eq!(wire_query(""), "");
     }
 

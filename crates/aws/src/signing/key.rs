@@ -61,13 +61,10 @@ impl KeyCache {
 /// Each part of the scope is signed with the key that the part before gave.
 fn derive(seed: &[u8], scope: &str) -> hmac::Key {
     let mut tag = Zeroizing::new([0; 32]);
-    scope
-        .split('/')
-        .fold(hmac::Key::new(hmac::HMAC_SHA256, seed), |key, part| {
-            hmac::sign_to_buffer(&key, part.as_bytes(), &mut *tag)
-                .expect("the buffer holds a tag of 32 bytes");
-            hmac::Key::new(hmac::HMAC_SHA256, &*tag)
-        })
+    scope.split('/').fold(hmac::Key::new(hmac::HMAC_SHA256, seed), |key, part| {
+        hmac::sign_to_buffer(&key, part.as_bytes(), &mut *tag).expect("the buffer holds a tag of 32 bytes");
+        hmac::Key::new(hmac::HMAC_SHA256, &*tag)
+    })
 }
 
 #[cfg(test)]
@@ -88,9 +85,7 @@ mod tests {
     fn ask(keys: &mut KeyCache, secret: &str, region: &str, seconds: u64) -> Vec<u8> {
         let stamp = Stamp::at(seconds).unwrap();
         let scope = format!("{}/{region}/lambda/aws4_request", stamp.date());
-        hmac::sign(keys.key(&credentials(secret), &scope, stamp), b"text")
-            .as_ref()
-            .to_vec()
+        hmac::sign(keys.key(&credentials(secret), &scope, stamp), b"text").as_ref().to_vec()
     }
 
     #[test]
@@ -139,10 +134,6 @@ mod tests {
             assert!(keys.entries.len() <= CAPACITY);
         }
         let busy = credentials("busy");
-        assert!(
-            keys.entries
-                .iter()
-                .any(|entry| entry.fingerprint == *busy.fingerprint())
-        );
+        assert!(keys.entries.iter().any(|entry| entry.fingerprint == *busy.fingerprint()));
     }
 }

@@ -43,12 +43,7 @@ impl<'c> Signed<'c> {
         text.push_str(stamp.date_time());
         let hash_at = text.len();
         push_ascii(&mut text, hash);
-        Self {
-            text,
-            date_at,
-            hash_at,
-            token: credentials.session_token(),
-        }
+        Self { text, date_at, hash_at, token: credentials.session_token() }
     }
 
     /// The value of `authorization`.
@@ -85,9 +80,6 @@ impl<'c> Signed<'c> {
 
 impl fmt::Debug for Signed<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Signed")
-            .field("date", &self.date())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Signed").field("date", &self.date()).finish_non_exhaustive()
     }
 }

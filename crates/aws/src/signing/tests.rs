@@ -25,9 +25,7 @@ fn trace(
     request: Signable<'_, Vec<(&str, &[u8])>>,
 ) -> Trace {
     let mut desk = Desk::default();
-    let headers = signer
-        .sign_at(&mut desk, credentials, unix_seconds, request)
-        .unwrap();
+    let headers = signer.sign_at(&mut desk, credentials, unix_seconds, request).unwrap();
     Trace {
         canonical: String::from_utf8(desk.canonical.request().to_vec()).unwrap(),
         to_sign: desk.to_sign.clone(),
@@ -44,13 +42,7 @@ mod contract {
 
     fn get<'a>(headers: &'a [Header<'a>]) -> Signable<'a, impl IntoIterator<Item = Header<'a>>> {
         let headers = headers.iter().copied();
-        Signable {
-            method: "GET",
-            path: "/",
-            query: None,
-            headers,
-            payload: Payload::Bytes(b""),
-        }
+        Signable { method: "GET", path: "/", query: None, headers, payload: Payload::Bytes(b"") }
     }
 
     fn signer() -> Signer {
@@ -63,32 +55,17 @@ mod contract {
             let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, token).unwrap();
             let signed = signer().sign(&credentials, NOON, get(&[("Host", b"h")])).unwrap();
             let names: Vec<_> = signed.headers().map(|(name, _)| name).collect();
-            let expected = [
-                "authorization",
-                "x-amz-date",
-                "x-amz-content-sha256",
-                "x-amz-security-token",
-            ];
+            let expected = ["authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"];
             assert_eq!(names, expected[..3 + usize::from(token.is_some())]);
             let names = if token.is_some() {
                 "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"
             } else {
                 "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
             };
-            assert!(
-                signed.authorization().contains(names),
-                "{}",
-                signed.authorization()
-            );
-            assert_eq!(
-                (signed.date(), signed.security_token()),
-                ("20150830T123600Z", token)
-            );
+            assert!(signed.authorization().contains(names), "{}", signed.authorization());
+            assert_eq!((signed.date(), signed.security_token()), ("20150830T123600Z", token));
             let shown = format!("{signed:?}");
-            assert!(
-                !shown.contains("Signature") && !shown.contains("session"),
-                "{shown}"
-            );
+            assert!(!shown.contains("Signature") && !shown.contains("session"), "{shown}");
         }
     }
 
@@ -115,15 +92,9 @@ mod contract {
         hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body).as_ref());
         let headers: &[Header<'_>] = &[("host", b"h")];
         let sign = |payload| {
-            let request = Signable {
-                payload,
-                ..get(headers)
-            };
+            let request = Signable { payload, ..get(headers) };
             let signed = signer().sign(&credentials, NOON, request).unwrap();
-            (
-                signed.authorization().to_owned(),
-                signed.content_sha256().to_owned(),
-            )
+            (signed.authorization().to_owned(), signed.content_sha256().to_owned())
         };
         assert_eq!(sign(Payload::Bytes(&body)), sign(Payload::Sha256(hash)));
         assert_ne!(sign(Payload::Bytes(&body)), sign(Payload::Bytes(b"")));
@@ -135,29 +106,17 @@ mod contract {
         let refuse = |headers: &[Header<'_>]| signer().sign(&credentials, NOON, get(headers)).unwrap_err();
         assert_eq!(refuse(&[]), SigningError::NoHost);
         assert_eq!(refuse(&[("content-type", b"a/b")]), SigningError::NoHost);
-        assert_eq!(
-            refuse(&[("host", b"h"), ("x y", b"")]),
-            SigningError::HeaderName("x y".into())
-        );
+        assert_eq!(refuse(&[("host", b"h"), ("x y", b"")]), SigningError::HeaderName("x y".into()));
         for value in [b"a\nb".as_slice(), b"a\r", b"\0"] {
             let error = refuse(&[("host", b"h"), ("x-amz-a", value)]);
             assert_eq!(error, SigningError::HeaderValue("x-amz-a".into()));
         }
-        let request = Signable {
-            method: "GET\n/",
-            ..get(&[("host", b"h")])
-        };
+        let request = Signable { method: "GET\n/", ..get(&[("host", b"h")]) };
         let error = signer().sign(&credentials, NOON, request).unwrap_err();
         assert_eq!(error.to_string(), r#"method "GET\n/" is not a token"#);
         for name in ["", "us/east", "us east", "ü", "a\n"] {
-            assert_eq!(
-                Signer::new(name, "lambda").unwrap_err(),
-                SigningError::Region(name.into())
-            );
-            assert_eq!(
-                Signer::new("us-east-1", name).unwrap_err(),
-                SigningError::Service(name.into())
-            );
+            assert_eq!(Signer::new(name, "lambda").unwrap_err(), SigningError::Region(name.into()));
+            assert_eq!(Signer::new("us-east-1", name).unwrap_err(), SigningError::Service(name.into()));
         }
     }
 
@@ -166,46 +125,21 @@ mod contract {
         let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None).unwrap();
         let inner = || signer().sign(&credentials, NOON, get(&[("host", b"h")])).unwrap();
         let headers = [("host", b"h".as_slice())].into_iter().inspect(|_| drop(inner()));
-        let request = Signable {
-            method: "GET",
-            path: "/",
-            query: None,
-            headers,
-            payload: Payload::Bytes(b""),
-        };
+        let request =
+            Signable { method: "GET", path: "/", query: None, headers, payload: Payload::Bytes(b"") };
         let outer = signer().sign(&credentials, NOON, request).unwrap();
         assert_eq!(outer.authorization(), inner().authorization());
     }
 
     #[test]
     fn the_minimal_set_is_host_content_type_and_amz_headers() {
-        for name in [
-            "host",
-            "Host",
-            "content-type",
-            "X-Amz-Invocation-Type",
-            "x-amz-meta-é",
-        ] {
+        for name in ["host", "Host", "content-type", "X-Amz-Invocation-Type", "x-amz-meta-é"] {
             assert!(is_signed(name), "{name}");
         }
-        for name in [
-            "te",
-            "expect",
-            "user-agent",
-            "x-amzn-trace-id",
-            "x-forwarded-for",
-            "x-amz",
-            "é",
-            "",
-        ] {
+        for name in ["te", "expect", "user-agent", "x-amzn-trace-id", "x-forwarded-for", "x-amz", "é", ""] {
             assert!(!is_signed(name), "{name}");
         }
-        for name in [
-            "authorization",
-            "X-Amz-Date",
-            "x-amz-content-sha256",
-            "X-Amz-Security-Token",
-        ] {
+        for name in ["authorization", "X-Amz-Date", "x-amz-content-sha256", "X-Amz-Security-Token"] {
             assert!(!is_signed(name), "{name}");
         }
     }

@@ -193,10 +193,7 @@ impl Exchange {
             };
             if !read.is_ok_and(|count| count > 0) {
                 let untouched = self.link.buffer.is_empty() && self.interims == 0;
-                return Poll::Ready(Err(ClientError::Closed {
-                    peer: self.label(),
-                    untouched,
-                }));
+                return Poll::Ready(Err(ClientError::Closed { peer: self.label(), untouched }));
             }
         }
     }
@@ -207,19 +204,12 @@ impl Exchange {
             if self.link.buffer.is_empty() {
                 return Ok(None);
             }
-            let malformed = |reason| ClientError::Malformed {
-                peer: self.label(),
-                reason,
-            };
+            let malformed = |reason| ClientError::Malformed { peer: self.label(), reason };
             let Some(head) =
                 parse::response(self.link.buffer.data(), self.method == Method::HEAD).map_err(malformed)?
             else {
                 let is_too_large = self.link.buffer.len() >= MAX_HEAD;
-                return if is_too_large {
-                    Err(malformed("head is too large"))
-                } else {
-                    Ok(None)
-                };
+                return if is_too_large { Err(malformed("head is too large")) } else { Ok(None) };
             };
             if head.response.status == 101 {
                 return Err(malformed("101 was not asked for"));
@@ -279,10 +269,7 @@ impl Exchange {
             self.release();
             return Body::empty();
         }
-        Body::response(ResponseBody {
-            exchange: Some(self),
-            trailers: None,
-        })
+        Body::response(ResponseBody { exchange: Some(self), trailers: None })
     }
 
     /// Gives the connection back, if both messages ended where they should.
@@ -324,9 +311,9 @@ impl ResponseBody {
     }
 
     pub(crate) fn data(&self) -> &[u8] {
-        self.exchange.as_ref().map_or(&[], |exchange| {
-            &exchange.link.buffer.data()[..exchange.reader.available()]
-        })
+        self.exchange
+            .as_ref()
+            .map_or(&[], |exchange| &exchange.link.buffer.data()[..exchange.reader.available()])
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
@@ -336,9 +323,7 @@ impl ResponseBody {
     }
 
     pub(crate) fn length(&self) -> Option<u64> {
-        self.exchange
-            .as_ref()
-            .map_or(Some(0), |exchange| exchange.reader.length())
+        self.exchange.as_ref().map_or(Some(0), |exchange| exchange.reader.length())
     }
 
     pub(crate) fn trailers(&mut self) -> Option<Headers> {

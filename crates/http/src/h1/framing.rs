@@ -64,10 +64,7 @@ enum State {
 impl Framing {
     pub(crate) fn chunked() -> Self {
         Self::Chunked(Box::new(Chunked {
-            state: State::Size {
-                value: 0,
-                has_digit: false,
-            },
+            state: State::Size { value: 0, has_digit: false },
             overhead: 0,
             line: Vec::new(),
             trailers: None,
@@ -96,14 +93,8 @@ impl Framing {
     pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
         match self {
             Self::Done => Ok(Step { skip: 0, data: 0 }),
-            Self::Length(left) => Ok(Step {
-                skip: 0,
-                data: at_most(*left, input.len()),
-            }),
-            Self::UntilClose => Ok(Step {
-                skip: 0,
-                data: input.len(),
-            }),
+            Self::Length(left) => Ok(Step { skip: 0, data: at_most(*left, input.len()) }),
+            Self::UntilClose => Ok(Step { skip: 0, data: input.len() }),
             Self::Chunked(chunked) => chunked.step(input),
         }
     }
@@ -134,10 +125,7 @@ impl Chunked {
     fn step(&mut self, input: &[u8]) -> Result<Step, &'static str> {
         for (at, &byte) in input.iter().enumerate() {
             if let State::Data { left } = self.state {
-                return Ok(Step {
-                    skip: at,
-                    data: at_most(left, input.len() - at),
-                });
+                return Ok(Step { skip: at, data: at_most(left, input.len() - at) });
             }
             if self.state == State::End {
                 return Ok(Step { skip: at, data: 0 });
@@ -147,10 +135,7 @@ impl Chunked {
             self.state = *next.as_ref().unwrap_or(&State::Broken);
             next?;
         }
-        Ok(Step {
-            skip: input.len(),
-            data: 0,
-        })
+        Ok(Step { skip: input.len(), data: 0 })
     }
 
     fn consume(&mut self, count: usize) {
@@ -165,25 +150,12 @@ impl Chunked {
     /// The chunk grammar of RFC 9112 §7.1, with CRLF and nothing else as a line end.
     fn next(&mut self, byte: u8) -> Result<State, &'static str> {
         Ok(match (self.state, byte) {
-            (
-                State::Size {
-                    value,
-                    has_digit: true,
-                }
-                | State::Extension { value },
-                b'\r',
-            ) => State::SizeLf { value },
-            (
-                State::Size {
-                    value,
-                    has_digit: true,
-                },
-                b';',
-            ) => State::Extension { value },
+            (State::Size { value, has_digit: true } | State::Extension { value }, b'\r') => {
+                State::SizeLf { value }
+            }
+            (State::Size { value, has_digit: true }, b';') => State::Extension { value },
             (State::Size { value, .. }, digit) => {
-                let digit = char::from(digit)
-                    .to_digit(16)
-                    .ok_or("chunk size is not hexadecimal")?;
+                let digit = char::from(digit).to_digit(16).ok_or("chunk size is not hexadecimal")?;
                 if value >> 56 != 0 {
                     return Err("chunk size is too large");
                 }
@@ -191,10 +163,7 @@ impl Chunked {
                     // Leading zeros would be a body that never begins.
                     self.count_overhead()?;
                 }
-                State::Size {
-                    value: value << 4 | u64::from(digit),
-                    has_digit: true,
-                }
+                State::Size { value: value << 4 | u64::from(digit), has_digit: true }
             }
             (State::Extension { value }, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
                 self.count_overhead()?;
@@ -203,10 +172,7 @@ impl Chunked {
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer,
             (State::SizeLf { value }, b'\n') => State::Data { left: value },
             (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size {
-                value: 0,
-                has_digit: false,
-            },
+            (State::DataLf, b'\n') => State::Size { value: 0, has_digit: false },
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::Trailer, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
                 self.count_overhead()?;
@@ -309,10 +275,7 @@ mod tests {
             "0\r\n: x\r\n\r\n",
         ] {
             for piece in 1..=wire.len() {
-                assert!(
-                    decode(wire.as_bytes(), piece).is_err(),
-                    "{wire:?} in pieces of {piece}"
-                );
+                assert!(decode(wire.as_bytes(), piece).is_err(), "{wire:?} in pieces of {piece}");
             }
         }
     }

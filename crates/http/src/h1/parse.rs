@@ -64,25 +64,14 @@ pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
     };
     has_strict_lines(&input[..len])?;
     if target.len() > MAX_TARGET {
-        return Err(Refusal::new(
-            StatusCode::URI_TOO_LONG,
-            "request target is too long",
-        ));
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"));
     }
-    let version = if minor == 1 {
-        Version::Http11
-    } else {
-        Version::Http10
-    };
+    let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
     let mut headers = Headers::new();
-    headers
-        .keep(&input[..len])
-        .map_err(|_| bad("head is too large"))?;
+    headers.keep(&input[..len]).map_err(|_| bad("head is too large"))?;
     let mut connection = Connection::new();
     for field in head.headers.iter() {
-        connection
-            .field(&mut headers, &input[..len], field)
-            .map_err(bad)?;
+        connection.field(&mut headers, &input[..len], field).map_err(bad)?;
     }
     let framing = connection.framing(version)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
@@ -102,25 +91,20 @@ pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
 fn partial_request(input: &[u8]) -> Result<(), Refusal> {
     let line = &input[..memchr::memchr(b'\n', input).unwrap_or(input.len())];
     if line.len() > MAX_TARGET + 64 {
-        return Err(Refusal::new(
-            StatusCode::URI_TOO_LONG,
-            "request target is too long",
-        ));
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"));
     }
     Ok(())
 }
 
 fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
     match error {
-        httparse::Error::TooManyHeaders => Refusal::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "too many header fields",
-        ),
+        httparse::Error::TooManyHeaders => {
+            Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
+        }
         // A line that is no request line at all is a bad request, not another version.
-        httparse::Error::Version if has_version(input) => Refusal::new(
-            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            "HTTP version is not supported",
-        ),
+        httparse::Error::Version if has_version(input) => {
+            Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP version is not supported")
+        }
         httparse::Error::Version | httparse::Error::Token => bad("request line is malformed"),
         httparse::Error::HeaderName => bad("header name is malformed"),
         httparse::Error::HeaderValue => bad("header value is malformed"),
@@ -153,10 +137,7 @@ fn has_strict_lines(head: &[u8]) -> Result<(), Refusal> {
 
 fn method_of(method: &str) -> Result<Method, Refusal> {
     match Method::from_bytes(method.as_bytes()) {
-        Ok(Method::CONNECT) => Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "CONNECT is not offered",
-        )),
+        Ok(Method::CONNECT) => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered")),
         Ok(method) => Ok(method),
         Err(_) => Err(bad("method is malformed")),
     }
@@ -171,25 +152,15 @@ fn target_of(headers: &mut Headers, target: &str, method: &Method) -> Result<Spa
     }
     let rest = ["http://", "https://"]
         .iter()
-        .find_map(|scheme| {
-            target
-                .get(..scheme.len())
-                .filter(|start| start.eq_ignore_ascii_case(scheme))
-        })
+        .find_map(|scheme| target.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)))
         .map(|scheme| &target[scheme.len()..])
         .ok_or(malformed)?;
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if !is_host(authority.as_bytes()) || authority.is_empty() {
         return Err(malformed);
     }
-    headers
-        .set(name::HOST, authority.as_bytes())
-        .map_err(|_| malformed)?;
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
+    headers.set(name::HOST, authority.as_bytes()).map_err(|_| malformed)?;
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     check_target(&path).map_err(|_| malformed)?;
     headers.keep_text(&path).map_err(|_| malformed)
 }
@@ -232,10 +203,7 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
 
 /// Whether what follows the host's colon is a number, or nothing; colons inside brackets are an address's own.
 fn has_port_of_digits(host: &[u8]) -> bool {
-    let after_address = host
-        .iter()
-        .rposition(|byte| *byte == b']')
-        .map_or(host, |end| &host[end + 1..]);
+    let after_address = host.iter().rposition(|byte| *byte == b']').map_or(host, |end| &host[end + 1..]);
     match memchr::memchr(b':', after_address) {
         Some(colon) => after_address[colon + 1..].iter().all(u8::is_ascii_digit),
         None => true,
@@ -300,16 +268,11 @@ impl Connection {
             _ => {}
         }
         let value = field.value.trim_ascii();
-        let spans = (
-            Span::within(head, field.name.as_bytes()),
-            Span::within(head, value),
-        );
+        let spans = (Span::within(head, field.name.as_bytes()), Span::within(head, value));
         let (Some(name), Some(value)) = spans else {
             return Err("head is malformed");
         };
-        headers
-            .push_parsed(id, name, value)
-            .map_err(|_| "head is too large")
+        headers.push_parsed(id, name, value).map_err(|_| "head is too large")
     }
 
     fn options(&mut self, value: &[u8]) -> Result<(), &'static str> {
@@ -340,11 +303,7 @@ impl Connection {
         if !is_number || self.length.is_some() {
             return Err("Content-Length is malformed or given more than once");
         }
-        self.length = Some(
-            value
-                .iter()
-                .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')),
-        );
+        self.length = Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
         Ok(())
     }
 
@@ -353,11 +312,7 @@ impl Connection {
             return Err("Transfer-Encoding is given more than once");
         }
         let is_chunked = value.eq_ignore_ascii_case(b"chunked");
-        self.coding = Some(if is_chunked {
-            Coding::Chunked
-        } else {
-            Coding::Other
-        });
+        self.coding = Some(if is_chunked { Coding::Chunked } else { Coding::Other });
         Ok(())
     }
 
@@ -374,10 +329,9 @@ impl Connection {
         }
         match coding {
             Coding::Chunked => Ok(Some(Framing::chunked())),
-            Coding::Other => Err(Refusal::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "Transfer-Encoding is not supported",
-            )),
+            Coding::Other => {
+                Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Transfer-Encoding is not supported"))
+            }
         }
     }
 
@@ -416,17 +370,10 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
         return Err("head is incomplete");
     };
     let status = StatusCode::from_u16(code).map_err(|_| "status is out of range")?;
-    let version = if minor == 1 {
-        Version::Http11
-    } else {
-        Version::Http10
-    };
+    let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
     let mut response = Response::new(status);
     response.version = version;
-    response
-        .headers
-        .keep(&input[..len])
-        .map_err(|_| "head is too large")?;
+    response.headers.keep(&input[..len]).map_err(|_| "head is too large")?;
     let mut connection = Connection::new();
     for field in head.headers.iter() {
         connection.field(&mut response.headers, &input[..len], field)?;
@@ -444,10 +391,5 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
     let is_clean = status != 204 || (connection.coding.is_none() && connection.length.unwrap_or(0) == 0);
     let is_open = matches!(framing, Framing::UntilClose);
     let keep_alive = connection.keep_alive(version) && is_clean && !is_open;
-    Ok(Some(ResponseHead {
-        response,
-        framing,
-        keep_alive,
-        len,
-    }))
+    Ok(Some(ResponseHead { response, framing, keep_alive, len }))
 }

@@ -18,10 +18,7 @@ pub(crate) struct BodyReader {
 
 impl BodyReader {
     pub(crate) fn new(framing: Framing) -> Self {
-        Self {
-            framing,
-            available: 0,
-        }
+        Self { framing, available: 0 }
     }
 
     pub(crate) fn is_done(&self) -> bool {

@@ -27,11 +27,7 @@ pub(crate) struct Patience {
 
 impl Patience {
     pub(crate) fn new(within: Duration) -> Self {
-        Self {
-            timer: Timer::new(),
-            is_armed: false,
-            within,
-        }
+        Self { timer: Timer::new(), is_armed: false, within }
     }
 
     pub(crate) fn set(&mut self, within: Duration) {
@@ -163,10 +159,7 @@ impl Sender {
                     None => Poll::Pending,
                 };
             }
-            let parts = [
-                IoSlice::new(self.out.data()),
-                IoSlice::new(&self.body.data()[..self.direct]),
-            ];
+            let parts = [IoSlice::new(self.out.data()), IoSlice::new(&self.body.data()[..self.direct])];
             let parts = if self.direct == 0 { &parts[..1] } else { &parts[..] };
             self.has_written = true;
             let Poll::Ready(written) = wire.poll_write(cx, parts) else {

@@ -62,12 +62,8 @@ pub(crate) async fn serve<S: Service>(
     shared.borrow_mut().patience.set(settings.send_timeout);
     loop {
         // The exchange is boxed so that an idle connection is a small future.
-        let exchange = Exchange {
-            shared: &shared,
-            connection: &connection,
-            service: &service,
-            settings: &settings,
-        };
+        let exchange =
+            Exchange { shared: &shared, connection: &connection, service: &service, settings: &settings };
         if !Box::pin(exchange.run()).await {
             return;
         }
@@ -124,10 +120,8 @@ impl<S: Service> Exchange<'_, S> {
     async fn read_head(&self) -> Result<Option<RequestHead>, Refusal> {
         let (mut is_armed, mut parsed) = (false, 0);
         let max = self.settings.max_head;
-        let too_large = Refusal::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "request head is too large",
-        );
+        let too_large =
+            Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "request head is too large");
         std::future::poll_fn(|cx| {
             let mut this = self.shared.borrow_mut();
             loop {
@@ -154,32 +148,19 @@ impl<S: Service> Exchange<'_, S> {
     }
 
     async fn refuse(&self, refusal: Refusal) {
-        let (response, under_way) = self
-            .service
-            .refuse(self.connection, refusal.status, refusal.reason);
+        let (response, under_way) = self.service.refuse(self.connection, refusal.status, refusal.reason);
         let mut finish = Finish::new(self.service, under_way);
-        self.respond(response, &Method::GET, Version::Http11, false, &mut finish)
-            .await;
+        self.respond(response, &Method::GET, Version::Http11, false, &mut finish).await;
         drop(finish);
         self.linger().await;
     }
 
     /// Has a request answered; `false` when the connection is over.
     async fn answer(&self, head: RequestHead) -> bool {
-        let RequestHead {
-            mut request,
-            framing,
-            keep_alive,
-            expects_continue,
-            ..
-        } = head;
-        if framing
-            .length()
-            .is_some_and(|length| length > self.settings.max_body)
-        {
+        let RequestHead { mut request, framing, keep_alive, expects_continue, .. } = head;
+        if framing.length().is_some_and(|length| length > self.settings.max_body) {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
-            self.refuse(Refusal::new(status, "request body is too large"))
-                .await;
+            self.refuse(Refusal::new(status, "request body is too large")).await;
             return false;
         }
         if !framing.is_done() {
@@ -201,9 +182,7 @@ impl<S: Service> Exchange<'_, S> {
         // A client that went away frees the upstream too.
         let Some(response) = response else { return false };
         let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow().may_go_on();
-        let is_kept = self
-            .respond(response, &method, version, keep_alive, &mut finish)
-            .await;
+        let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
         let is_complete = finish.outcome.is_complete;
         drop(finish);
         if !is_complete {
@@ -242,10 +221,7 @@ impl<S: Service> Exchange<'_, S> {
             _ if keep_alive => None,
             _ => Some("close"),
         };
-        let signature = Signature {
-            server: self.settings.server.as_deref(),
-            connection,
-        };
+        let signature = Signature { server: self.settings.server.as_deref(), connection };
         write::response(out.bytes(), &response, framing, &signature);
         drop(response);
         let framing = if has_body { framing } else { BodyFraming::None };
@@ -348,9 +324,7 @@ fn response_framing(
         return (BodyFraming::None, false);
     }
     if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
-        let length = response
-            .declared_length
-            .or_else(|| body.length().filter(|_| !body.is_empty()));
+        let length = response.declared_length.or_else(|| body.length().filter(|_| !body.is_empty()));
         return (length.map_or(BodyFraming::None, BodyFraming::Length), false);
     }
     match body.length() {

@@ -30,11 +30,7 @@ pub(crate) fn request(
 ) {
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(
-        outgoing
-            .target
-            .map_or_else(|| request.target_bytes(), str::as_bytes),
-    );
+    out.extend_from_slice(outgoing.target.map_or_else(|| request.target_bytes(), str::as_bytes));
     out.extend_from_slice(b" HTTP/1.1\r\n");
     if let Some(host) = outgoing.host {
         field(out, "Host", host.as_bytes());
@@ -81,9 +77,7 @@ pub(crate) fn response(
     signature: &Signature<'_>,
 ) {
     status_line(out, response.status);
-    fields(out, &response.headers, |id, _| {
-        id == Id::Server && signature.server.is_some()
-    });
+    fields(out, &response.headers, |id, _| id == Id::Server && signature.server.is_some());
     if !response.headers.contains(crate::name::DATE) {
         out.extend_from_slice(b"Date: ");
         lockgate_telemetry::clock::http_date(|date| out.extend_from_slice(date.as_bytes()));
@@ -154,11 +148,7 @@ pub(crate) fn chunk_head(out: &mut Vec<u8>, len: usize) {
     let digits = (usize::BITS - len.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
         let nibble = (len >> (digit * 4) & 0xf).to_le_bytes()[0];
-        out.push(if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' + nibble - 10
-        });
+        out.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -183,23 +173,15 @@ mod tests {
     #[test]
     fn what_is_laid_over_a_request_replaces_every_field_of_that_name() {
         let mut sent = Request::new(Method::GET, "/").unwrap();
-        for (name, value) in [
-            ("Host", "h"),
-            ("x-own", "1"),
-            ("X-Kept", "2"),
-            ("X-OWN", "3"),
-            ("x-real-ip", "4"),
-        ] {
+        for (name, value) in
+            [("Host", "h"), ("x-own", "1"), ("X-Kept", "2"), ("X-OWN", "3"), ("x-real-ip", "4")]
+        {
             sent.headers.append(name, value.as_bytes()).unwrap();
         }
         let mut outgoing = Outgoing::default();
-        for (name, value) in [
-            ("X-Own", "a"),
-            ("X-Real-IP", "b"),
-            ("X-Real-IP", "c"),
-            ("X-A\r\nB", "d"),
-            ("X-C", "e\r\nf"),
-        ] {
+        for (name, value) in
+            [("X-Own", "a"), ("X-Real-IP", "b"), ("X-Real-IP", "c"), ("X-A\r\nB", "d"), ("X-C", "e\r\nf")]
+        {
             outgoing.set(name.into(), value.as_bytes());
         }
         let mut out = Vec::new();

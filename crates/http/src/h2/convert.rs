@@ -12,15 +12,9 @@ use crate::name::{self, Id, id_of};
 pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
     let refuse = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
     if parts.method == http::Method::CONNECT {
-        return Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "CONNECT is not offered",
-        ));
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered"));
     }
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("/", http::uri::PathAndQuery::as_str);
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if target == "*" && parts.method != http::Method::OPTIONS {
         return Err(refuse("request target is malformed"));
     }
@@ -48,10 +42,7 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
         }
     }
     if !cookies.is_empty() {
-        request
-            .headers
-            .append(name::COOKIE, &cookies)
-            .map_err(|_| refuse("header is malformed"))?;
+        request.headers.append(name::COOKIE, &cookies).map_err(|_| refuse("header is malformed"))?;
     }
     Ok(request)
 }
@@ -77,20 +68,12 @@ fn host(
     if !is_host(named) {
         return Err("Host is malformed");
     }
-    request
-        .headers
-        .append(name::HOST, named)
-        .map_err(|_| "Host is malformed")
+    request.headers.append(name::HOST, named).map_err(|_| "Host is malformed")
 }
 
 /// The declared length of a request's body.
 pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(http::header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A response head as the `h2` crate sends it.
@@ -118,10 +101,8 @@ pub(super) fn response(response: &Response, length: Option<u64>, server: Option<
 }
 
 fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
-    let (Ok(name), Ok(value)) = (
-        HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_bytes(value),
-    ) else {
+    let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
+    else {
         return;
     };
     fields.append(name, value);

@@ -67,12 +67,8 @@ pub(crate) async fn serve<S: Service>(
         match accepted.await {
             Some(Some(Ok((request, respond)))) => {
                 let (service, settings) = (service.clone(), settings.clone());
-                let exchange = Exchange {
-                    info: info.clone(),
-                    service,
-                    settings,
-                    _active: Active::new(&active),
-                };
+                let exchange =
+                    Exchange { info: info.clone(), service, settings, _active: Active::new(&active) };
                 tokio::task::spawn_local(exchange.run(request, respond));
                 if !is_closing {
                     idle.arm_idle(idle_timeout);
@@ -164,9 +160,8 @@ impl<S: Service> Exchange<S> {
         let has_none = method == Method::HEAD
             || response.status == StatusCode::NO_CONTENT
             || response.status == StatusCode::NOT_MODIFIED;
-        let declared = response
-            .declared_length
-            .or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
+        let declared =
+            response.declared_length.or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
         let length = declared.filter(|_| response.status != StatusCode::NO_CONTENT);
         let ends = has_none || body.length() == Some(0);
         let head = convert::response(&response, length, self.settings.server.as_deref());

@@ -34,12 +34,8 @@ fn has_dot_segment(text: &[u8]) -> bool {
 
 /// Whether there is a character in more bytes than it needs, which careless decoders take for `.` or `/`.
 fn has_overlong(text: &[u8]) -> bool {
-    text.windows(2).any(|pair| {
-        matches!(
-            pair,
-            [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]
-        )
-    })
+    text.windows(2)
+        .any(|pair| matches!(pair, [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]))
 }
 
 /// Decodes every escape once; says whether there was one.

@@ -98,11 +98,7 @@ fn a_tail_that_could_climb_is_refused() {
     ] {
         assert_eq!(tail(raw, len), Err(Unsafe::Climbs), "{raw}");
     }
-    assert_eq!(
-        tail("/aws/../x%20", 5),
-        Err(Unsafe::Climbs),
-        "the prefix is gone, and the rest too short"
-    );
+    assert_eq!(tail("/aws/../x%20", 5), Err(Unsafe::Climbs), "the prefix is gone, and the rest too short");
 }
 
 #[test]

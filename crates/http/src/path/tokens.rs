@@ -33,28 +33,15 @@ impl<'a> Tokens<'a> {
         if !raw.starts_with('/') {
             return Err(Unsafe::Form);
         }
-        let mut tokens = Self {
-            raw,
-            kept: Vec::with_capacity(raw.len()),
-        };
+        let mut tokens = Self { raw, kept: Vec::with_capacity(raw.len()) };
         let mut at = 0;
         while let Some(&byte) = raw.as_bytes().get(at) {
             let token = match byte {
                 b'%' => {
                     let byte = decode(&raw.as_bytes()[at..]).ok_or(Unsafe::Escape)?;
-                    Token {
-                        byte,
-                        start: at,
-                        len: 3,
-                        width: 1,
-                    }
+                    Token { byte, start: at, len: 3, width: 1 }
                 }
-                _ => Token {
-                    byte,
-                    start: at,
-                    len: 1,
-                    width: 1,
-                },
+                _ => Token { byte, start: at, len: 1, width: 1 },
             };
             if token.byte.is_ascii_control() {
                 return Err(Unsafe::Control);

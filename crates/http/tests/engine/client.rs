@@ -44,20 +44,12 @@ fn a_request_that_may_have_been_executed_is_not_sent_again() {
     on_a_worker(async {
         let proxy = Proxy::start().await;
         let mut client = proxy.connect().await;
-        write(
-            &mut client,
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
-        )
-        .await;
+        write(&mut client, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").await;
         let mut upstream = proxy.accept().await;
         head(&mut upstream).await;
         write(&mut upstream, OK).await;
         read_until(&mut client, "ok").await;
-        write(
-            &mut client,
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
-        )
-        .await;
+        write(&mut client, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").await;
         head(&mut upstream).await;
         // A connection that was closed while idle would have been seen by now: this one worked on the request.
         tokio::time::sleep(Duration::from_millis(700)).await;
@@ -92,10 +84,7 @@ fn a_connection_that_said_more_than_its_answer_is_not_used_again() {
             let mut second = proxy.accept().await;
             head(&mut second).await;
             write(&mut second, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew").await;
-            assert!(
-                read_until(&mut client, "new").await.starts_with("HTTP/1.1 200 "),
-                "{answer}"
-            );
+            assert!(read_until(&mut client, "new").await.starts_with("HTTP/1.1 200 "), "{answer}");
         }
     });
 }
@@ -109,17 +98,10 @@ fn a_body_that_ends_with_its_connection_is_passed_on_whole() {
         let mut upstream = proxy.accept().await;
         head(&mut upstream).await;
         write(&mut upstream, "HTTP/1.1 200 OK\r\n\r\nsome").await;
-        assert!(
-            read_until(&mut client, "some\r\n")
-                .await
-                .contains("Transfer-Encoding: chunked\r\n")
-        );
+        assert!(read_until(&mut client, "some\r\n").await.contains("Transfer-Encoding: chunked\r\n"));
         write(&mut upstream, "more").await;
         drop(upstream);
-        assert_eq!(
-            read_until(&mut client, "0\r\n\r\n").await,
-            "4\r\nmore\r\n0\r\n\r\n"
-        );
+        assert_eq!(read_until(&mut client, "0\r\n\r\n").await, "4\r\nmore\r\n0\r\n\r\n");
         write(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
         proxy.accept().await;
     });
@@ -130,10 +112,7 @@ fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
     on_a_worker(async {
         for (start, length) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "9"),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-                "chunked",
-            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "chunked"),
         ] {
             let proxy = Proxy::start().await;
             let mut client = proxy.connect().await;
@@ -143,10 +122,7 @@ fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
             write(&mut upstream, start).await;
             drop(upstream);
             let answer = rest(&mut client).await;
-            assert!(
-                answer.contains(length) && answer.contains("half"),
-                "what came is passed on: {answer}"
-            );
+            assert!(answer.contains(length) && answer.contains("half"), "what came is passed on: {answer}");
             assert!(!answer.ends_with("0\r\n\r\n"), "{answer}");
             assert!(matches!(&proxy.outcomes()[..], [outcome] if !outcome.is_complete));
         }
@@ -167,10 +143,7 @@ fn interim_answers_are_passed_over() {
             tokio::task::yield_now().await;
         }
         let answer = read_until(&mut client, "ok").await;
-        assert!(
-            answer.starts_with("HTTP/1.1 200 ") && !answer.contains("Link"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("Link"), "{answer}");
     });
 }
 
@@ -264,16 +237,10 @@ fn a_request_that_was_not_taken_whole_leaves_no_connection_behind() {
         let mut request = Request::new(Method::GET, "/").unwrap();
         // More than the sockets in between hold, and all of it in the head.
         for at in 0..90 {
-            request
-                .headers
-                .append(format!("x-{at}").as_str(), &vec![b'x'; 128 * 1024])
-                .unwrap();
+            request.headers.append(format!("x-{at}").as_str(), &vec![b'x'; 128 * 1024]).unwrap();
         }
         let peer = proxy.service.peer.clone();
-        let timeouts = Timeouts {
-            send: Duration::from_millis(100),
-            ..Timeouts::default()
-        };
+        let timeouts = Timeouts { send: Duration::from_millis(100), ..Timeouts::default() };
         let (outgoing, body) = (Outgoing::default(), Body::empty());
         let ask = send(&peer, &request, body, &outgoing, &timeouts);
         let serve = async {

@@ -57,11 +57,7 @@ fn a_connection_that_says_nothing_more_is_closed() {
         let settings = Set::impatient().server;
         let mut client = connect_to(Rc::new(Mirror), Rc::new(settings)).await;
         // It speaks HTTP/2 as far as it must, and answers no ping.
-        write(
-            &mut client,
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
-        )
-        .await;
+        write(&mut client, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
         let mut all = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(10), client.read_to_end(&mut all)).await;
         assert!(read.is_ok(), "it stays open for good");
@@ -73,11 +69,7 @@ fn a_star_is_for_options_only() {
     on_a_worker(async {
         let mut client = speak(connect_to(Rc::new(Mirror), Rc::default()).await).await;
         for (method, status) in [("GET", 400), ("OPTIONS", 200)] {
-            let mut request = http::Request::builder()
-                .method(method)
-                .uri("http://h/")
-                .body(())
-                .unwrap();
+            let mut request = http::Request::builder().method(method).uri("http://h/").body(()).unwrap();
             let mut parts = http::uri::Parts::default();
             parts.scheme = Some(http::uri::Scheme::HTTP);
             parts.authority = Some("h".parse().unwrap());

@@ -21,11 +21,7 @@ pub(crate) fn on_a_worker<T>(test: impl Future<Output = T>) -> T {
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .unwrap();
-    runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(8), test)
-            .await
-            .expect("it hangs")
-    })
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(8), test).await.expect("it hangs") })
 }
 
 /// What a proxy is made of.
@@ -43,27 +39,15 @@ impl Set {
         let mut set = Self::default();
         (set.server.body_timeout, set.server.send_timeout) = (short, short);
         (set.server.idle_timeout, set.server.head_timeout) = (short, short);
-        set.timeouts = Timeouts {
-            connect: short,
-            send: short,
-            read: short,
-        };
+        set.timeouts = Timeouts { connect: short, send: short, read: short };
         set
     }
 
     pub(crate) async fn start(self) -> Proxy {
         let upstream = listener().await;
         let peer = peer(upstream.local_addr().unwrap(), self.keep_alive);
-        let service = Rc::new(Forward {
-            peer,
-            timeouts: self.timeouts,
-            outcomes: RefCell::default(),
-        });
-        Proxy {
-            upstream,
-            service,
-            settings: Rc::new(self.server),
-        }
+        let service = Rc::new(Forward { peer, timeouts: self.timeouts, outcomes: RefCell::default() });
+        Proxy { upstream, service, settings: Rc::new(self.server) }
     }
 }
 
@@ -112,13 +96,7 @@ pub(crate) async fn listener() -> TcpListener {
 
 pub(crate) fn peer(address: SocketAddr, keep_alive: KeepAlive) -> Arc<Peer> {
     let resolver = Resolver::new(tokio::runtime::Handle::current(), []);
-    Arc::new(Peer::new(
-        &address.ip().to_string(),
-        address.port(),
-        None,
-        keep_alive,
-        &resolver,
-    ))
+    Arc::new(Peer::new(&address.ip().to_string(), address.port(), None, keep_alive, &resolver))
 }
 
 /// Passes every request on.
@@ -144,7 +122,12 @@ impl Service for Forward {
         }
     }
 
-    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, Request) {
+    fn refuse(
+        &self,
+        _: &Rc<ConnectionInfo>,
+        status: StatusCode,
+        reason: &'static str,
+    ) -> (Response, Request) {
         (text(status, reason), Request::blank())
     }
 
@@ -174,7 +157,12 @@ impl Service for Mirror {
         response
     }
 
-    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, Request) {
+    fn refuse(
+        &self,
+        _: &Rc<ConnectionInfo>,
+        status: StatusCode,
+        reason: &'static str,
+    ) -> (Response, Request) {
         (text(status, reason), Request::blank())
     }
 
@@ -197,7 +185,12 @@ impl<F: Fn(Request) -> Body + 'static> Service for Answer<F> {
         response
     }
 
-    fn refuse(&self, _: &Rc<ConnectionInfo>, status: StatusCode, reason: &'static str) -> (Response, Request) {
+    fn refuse(
+        &self,
+        _: &Rc<ConnectionInfo>,
+        status: StatusCode,
+        reason: &'static str,
+    ) -> (Response, Request) {
         (text(status, reason), Request::blank())
     }
 

@@ -25,15 +25,9 @@ fn an_upload_is_echoed_by_the_upstream_while_it_is_sent() {
         let upstream = async {
             let mut upstream = proxy.accept().await;
             head(&mut upstream).await;
-            write(
-                &mut upstream,
-                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 4 * MIB),
-            )
-            .await;
+            write(&mut upstream, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 4 * MIB)).await;
             let (mut read, mut written) = upstream.split();
-            tokio::io::copy(&mut (&mut read).take(4 * MIB as u64), &mut written)
-                .await
-                .unwrap();
+            tokio::io::copy(&mut (&mut read).take(4 * MIB as u64), &mut written).await.unwrap();
         };
         tokio::join!(upstream, echoed(client));
     });
@@ -46,11 +40,7 @@ async fn echoed(client: tokio::net::TcpStream) {
     let send = async {
         written
             .write_all(
-                format!(
-                    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-                    data.len()
-                )
-                .as_bytes(),
+                format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", data.len()).as_bytes(),
             )
             .await
             .unwrap();
@@ -74,22 +64,12 @@ fn an_early_refusal_of_a_large_upload_is_passed_on() {
     on_a_worker(async {
         let proxy = Proxy::start().await;
         let mut client = proxy.connect().await;
-        write(
-            &mut client,
-            format!(
-                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-                64 * MIB
-            ),
-        )
-        .await;
+        write(&mut client, format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", 64 * MIB))
+            .await;
         let mut upstream = proxy.accept().await;
         head(&mut upstream).await;
         let refuse = async {
-            write(
-                &mut upstream,
-                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig",
-            )
-            .await;
+            write(&mut upstream, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").await;
             drop(upstream);
         };
         let (mut read, mut written) = client.split();
@@ -138,10 +118,7 @@ fn an_upload_goes_on_while_nobody_reads_the_answer() {
         let ask = async {
             write(
                 &mut client,
-                format!(
-                    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-                    body.len()
-                ),
+                format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len()),
             )
             .await;
             write(&mut client, &body).await;
@@ -160,11 +137,7 @@ fn an_answer_may_be_silent_while_its_upload_goes_on() {
         set.server.body_timeout = Duration::from_secs(5);
         let proxy = set.start().await;
         let mut client = proxy.connect().await;
-        write(
-            &mut client,
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n",
-        )
-        .await;
+        write(&mut client, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n").await;
         let mut upstream = proxy.accept().await;
         head(&mut upstream).await;
         write(&mut upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").await;

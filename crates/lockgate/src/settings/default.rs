@@ -18,19 +18,12 @@ const DEFAULT_FORMAT: &str = concat!(
 
 impl Default for Settings {
     fn default() -> Self {
-        let listener = |port| Listener {
-            ip: None,
-            port,
-            http2: true,
-        };
+        let listener = |port| Listener { ip: None, port, http2: true };
         let minute = Duration::from_mins(1);
         Self {
             listeners: vec![listener(9080), listener(9081)],
             server_tokens: true,
-            encryption: Encryption {
-                enabled: true,
-                keyring: Vec::new(),
-            },
+            encryption: Encryption { enabled: true, keyring: Vec::new() },
             admin: Admin::default(),
             workers: Workers::Auto,
             shutdown_timeout: Duration::from_mins(4),
@@ -42,11 +35,7 @@ impl Default for Settings {
                 client_max_body_size: None,
                 send_timeout: Duration::from_secs(10),
             },
-            upstream: UpstreamPool {
-                keepalive: 320,
-                keepalive_timeout: minute,
-                keepalive_requests: 1000,
-            },
+            upstream: UpstreamPool { keepalive: 320, keepalive_timeout: minute, keepalive_requests: 1000 },
             access_log: AccessLog {
                 enabled: true,
                 path: PathBuf::from("/dev/stdout"),

@@ -31,11 +31,7 @@ pub(super) fn substitute(
         }
         Value::Object(fields) => {
             for (key, field) in fields {
-                let below = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 substitute(&below, field, env, report);
             }
         }
@@ -51,17 +47,14 @@ fn replaced(text: &str, env: &impl Fn(&str) -> Option<String>) -> Result<Option<
     let mut found = false;
     while let Some((before, after)) = rest.split_once("${{") {
         new.push_str(before);
-        let variable = after
-            .split_once("}}")
-            .and_then(|(inside, behind)| Some((name_and_default(inside)?, behind)));
+        let variable =
+            after.split_once("}}").and_then(|(inside, behind)| Some((name_and_default(inside)?, behind)));
         let Some(((name, default), behind)) = variable else {
             new.push_str("${{");
             rest = after;
             continue;
         };
-        let value = env(name)
-            .or_else(|| default.map(str::to_owned))
-            .ok_or_else(|| name.to_owned())?;
+        let value = env(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| name.to_owned())?;
         new.push_str(&value);
         rest = behind;
         found = true;
@@ -75,10 +68,7 @@ fn name_and_default(inside: &str) -> Option<(&str, Option<&str>)> {
         Some((name, default)) => (name.trim(), Some(default.trim())),
         None => (inside.trim(), None),
     };
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     is_name.then_some((name, default))
 }
 
@@ -92,15 +82,9 @@ mod tests {
         let to = |text| replaced(text, &env).unwrap();
         assert_eq!(to("plain"), None);
         assert_eq!(to("${{HOST}}").as_deref(), Some("a.example"));
-        assert_eq!(
-            to("${{ HOST := b }}:${{PORT:=80}}/").as_deref(),
-            Some("a.example:80/")
-        );
+        assert_eq!(to("${{ HOST := b }}:${{PORT:=80}}/").as_deref(), Some("a.example:80/"));
         assert_eq!(to("${{NONE:=}}").as_deref(), Some(""));
-        assert_eq!(
-            to("${{a-b}} ${{HOST}} ${{").as_deref(),
-            Some("${{a-b}} a.example ${{")
-        );
+        assert_eq!(to("${{a-b}} ${{HOST}} ${{").as_deref(), Some("${{a-b}} a.example ${{"));
         assert_eq!(to("${{a-b}}"), None);
         assert_eq!(replaced("${{NONE}}", &env), Err("NONE".to_owned()));
     }

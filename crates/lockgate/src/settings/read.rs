@@ -53,10 +53,7 @@ pub(super) struct Report {
 impl Report {
     /// Notes a mistake.
     pub(super) fn problem(&self, path: &str, text: impl Into<String>) {
-        self.problems.borrow_mut().push(Problem {
-            path: path.to_owned(),
-            text: text.into(),
-        });
+        self.problems.borrow_mut().push(Problem { path: path.to_owned(), text: text.into() });
     }
 }
 
@@ -77,8 +74,7 @@ pub(super) trait Readable: Sized {
 impl<'a> Place<'a> {
     /// Notes that the value is not what was expected.
     pub(super) fn refuse<T>(&self, expected: impl fmt::Display) -> Option<T> {
-        self.report
-            .problem(&self.path, format!("expected {expected}, got {}", self.got()));
+        self.report.problem(&self.path, format!("expected {expected}, got {}", self.got()));
         None
     }
 
@@ -105,11 +101,7 @@ impl<'a> Place<'a> {
     pub(super) fn items(&self) -> Option<impl Iterator<Item = Place<'a>> + use<'a>> {
         let (path, report) = (self.path.clone(), self.report);
         let items = self.value.as_array()?.iter().enumerate();
-        Some(items.map(move |(index, value)| Place {
-            path: format!("{path}[{index}]"),
-            value,
-            report,
-        }))
+        Some(items.map(move |(index, value)| Place { path: format!("{path}[{index}]"), value, report }))
     }
 
     /// Reads a mapping; `None` if it is something else.
@@ -154,11 +146,7 @@ impl<'a> Place<'a> {
         }
         let whole = self.value.to_string();
         let cut: String = whole.chars().take(LONGEST_SHOWN).collect();
-        if cut.len() < whole.len() {
-            format!("{cut}…")
-        } else {
-            whole
-        }
+        if cut.len() < whole.len() { format!("{cut}…") } else { whole }
     }
 }
 
@@ -173,23 +161,14 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(super) fn new(path: String, fields: Option<&'a Map<String, Value>>, report: &'a Report) -> Self {
-        Self {
-            path,
-            fields,
-            report,
-            known: Vec::new(),
-        }
+        Self { path, fields, report, known: Vec::new() }
     }
 
     /// The value of a key; one without a value counts as absent.
     pub(super) fn place(&mut self, key: &'static str) -> Option<Place<'a>> {
         self.known.push(key);
         let value = self.fields?.get(key).filter(|value| !value.is_null())?;
-        Some(Place {
-            path: self.path_of(key),
-            value,
-            report: self.report,
-        })
+        Some(Place { path: self.path_of(key), value, report: self.report })
     }
 
     /// Reads a key if it is there and sound.
@@ -221,19 +200,12 @@ impl<'a> Section<'a> {
         let fields = self.fields.into_iter().flatten();
         for (key, _) in fields.filter(|(key, _)| !self.known.contains(&key.as_str())) {
             let text = "is not known here and has no effect".to_owned();
-            self.report.warnings.borrow_mut().push(Warning {
-                path: self.path_of(key),
-                text,
-            });
+            self.report.warnings.borrow_mut().push(Warning { path: self.path_of(key), text });
         }
     }
 
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 }
 

@@ -22,16 +22,9 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
     if value.is_null() {
         return;
     }
-    let file = Place {
-        path: String::new(),
-        value,
-        report,
-    };
+    let file = Place { path: String::new(), value, report };
     if !value.is_object() {
-        report.problem(
-            "the file",
-            "expected a mapping such as apisix: {node_listen: 9080}",
-        );
+        report.problem("the file", "expected a mapping such as apisix: {node_listen: 9080}");
         return;
     }
     file.mapping(|root| {
@@ -45,10 +38,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
 }
 
 fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
-    if let Some(listeners) = apisix
-        .place("node_listen")
-        .and_then(|place| read_listeners(&place))
-    {
+    if let Some(listeners) = apisix.place("node_listen").and_then(|place| read_listeners(&place)) {
         settings.listeners = listeners;
     }
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
@@ -90,11 +80,7 @@ impl Readable for Listener {
         if !place.value.is_object() {
             let port = place.number().and_then(|port| port.try_into().ok());
             return match port {
-                Some(port) => Some(Self {
-                    ip: None,
-                    port,
-                    http2: true,
-                }),
+                Some(port) => Some(Self { ip: None, port, http2: true }),
                 None => place.refuse("a port, or a mapping with ip, port and enable_http2"),
             };
         }
@@ -102,11 +88,7 @@ impl Readable for Listener {
             let ip = listener.get("ip");
             let http2 = listener.get("enable_http2").unwrap_or(true);
             match listener.place("port") {
-                Some(port) => Some(Self {
-                    ip,
-                    port: u16::read(&port)?,
-                    http2,
-                }),
+                Some(port) => Some(Self { ip, port: u16::read(&port)?, http2 }),
                 None => listener.miss("port"),
             }
         })?
@@ -159,11 +141,7 @@ impl Readable for AdminKey {
             let name = entry.get("name").unwrap_or_else(|| "admin".to_owned());
             let role = entry.get("role").unwrap_or(Role::Admin);
             match entry.place("key") {
-                Some(key) => Some(Self {
-                    name,
-                    key: Secret::read(&key)?,
-                    role,
-                }),
+                Some(key) => Some(Self { name, key: Secret::read(&key)?, role }),
                 None => entry.miss("key"),
             }
         })?
@@ -207,10 +185,7 @@ impl Readable for Workers {
             return Some(Self::Auto);
         }
         let count = place.number().filter(|count| *count <= MOST_WORKERS);
-        match count
-            .and_then(|count| usize::try_from(count).ok())
-            .and_then(NonZeroUsize::new)
-        {
+        match count.and_then(|count| usize::try_from(count).ok()).and_then(NonZeroUsize::new) {
             Some(count) => Some(Self::Count(count)),
             None => place.refuse(format_args!("auto or a count from 1 to {MOST_WORKERS}")),
         }

@@ -28,23 +28,12 @@ fn problem(yaml: &str) -> String {
 
 #[test]
 fn the_reference_file_says_what_holds_without_it() {
-    assert_eq!(
-        parse(include_str!("../../../../conf/config.yaml")),
-        Settings::default()
-    );
+    assert_eq!(parse(include_str!("../../../../conf/config.yaml")), Settings::default());
 }
 
 #[test]
 fn an_empty_file_says_nothing() {
-    for yaml in [
-        "",
-        "\n",
-        "# only a comment\n",
-        "---\n",
-        "{}",
-        "apisix:\n",
-        "nginx_config:\n  http:\n",
-    ] {
+    for yaml in ["", "\n", "# only a comment\n", "---\n", "{}", "apisix:\n", "nginx_config:\n  http:\n"] {
         assert_eq!(parse(yaml), Settings::default(), "{yaml:?}");
     }
 }
@@ -53,17 +42,11 @@ fn an_empty_file_says_nothing() {
 fn listeners_are_written_in_three_ways() {
     let listeners = |yaml: &str| -> Vec<String> {
         let listeners = parse(&format!("apisix: {{node_listen: {yaml}}}")).listeners;
-        listeners
-            .iter()
-            .map(|listener| format!("{} {}", listener.address(), listener.http2))
-            .collect()
+        listeners.iter().map(|listener| format!("{} {}", listener.address(), listener.http2)).collect()
     };
     assert_eq!(listeners("80"), ["0.0.0.0:80 true"]);
     assert_eq!(listeners("[80, 81]"), ["0.0.0.0:80 true", "0.0.0.0:81 true"]);
-    assert_eq!(
-        listeners("{ip: '::1', port: 80, enable_http2: false}"),
-        ["[::1]:80 false"]
-    );
+    assert_eq!(listeners("{ip: '::1', port: 80, enable_http2: false}"), ["[::1]:80 false"]);
     assert_eq!(
         listeners("[{ip: 127.0.0.1, port: 80}, 0, 0]"),
         ["127.0.0.1:80 true", "0.0.0.0:0 true", "0.0.0.0:0 true"]
@@ -74,28 +57,16 @@ fn listeners_are_written_in_three_ways() {
 fn listeners_that_cannot_be_are_refused() {
     let refused = |yaml: &str| problem(&format!("apisix: {{node_listen: {yaml}}}"));
     let wanted = "expected a port, or a mapping with ip, port and enable_http2";
-    assert_eq!(
-        refused("65536"),
-        format!("apisix.node_listen: {wanted}, got 65536")
-    );
-    assert_eq!(
-        refused("[80, '81']"),
-        format!("apisix.node_listen[1]: {wanted}, got \"81\"")
-    );
-    assert_eq!(
-        refused("[]"),
-        "apisix.node_listen: expected at least one port, got []"
-    );
+    assert_eq!(refused("65536"), format!("apisix.node_listen: {wanted}, got 65536"));
+    assert_eq!(refused("[80, '81']"), format!("apisix.node_listen[1]: {wanted}, got \"81\""));
+    assert_eq!(refused("[]"), "apisix.node_listen: expected at least one port, got []");
     let both = problems("apisix: {node_listen: {ip: a}}");
     let expected = [
         "apisix.node_listen.ip: expected an IP address, got \"a\"",
         "apisix.node_listen.port: has to be given",
     ];
     assert_eq!(both, expected);
-    assert_eq!(
-        refused("[80, {ip: 0.0.0.0, port: 80}]"),
-        "apisix.node_listen: 0.0.0.0:80 is there twice"
-    );
+    assert_eq!(refused("[80, {ip: 0.0.0.0, port: 80}]"), "apisix.node_listen: 0.0.0.0:80 is there twice");
 }
 
 const EVERYTHING: &str = r#"
@@ -134,16 +105,9 @@ network:
 fn every_section_of_the_node_and_the_admin_api_is_read() {
     let settings = parse(EVERYTHING);
     assert!(!settings.server_tokens && !settings.encryption.enabled && !settings.admin.key_required);
-    assert_eq!(
-        settings.encryption.keys(),
-        [*b"qeddd145sfvddff3", *b"edd1c9f0985e76a2"]
-    );
-    let keys: Vec<_> = settings
-        .admin
-        .keys
-        .iter()
-        .map(|key| (key.name.as_str(), key.key.0.as_str(), key.role))
-        .collect();
+    assert_eq!(settings.encryption.keys(), [*b"qeddd145sfvddff3", *b"edd1c9f0985e76a2"]);
+    let keys: Vec<_> =
+        settings.admin.keys.iter().map(|key| (key.name.as_str(), key.key.0.as_str(), key.role)).collect();
     assert_eq!(keys, [("ci", "abc", Role::Viewer), ("admin", "def", Role::Admin)]);
     let allowed: Vec<_> = settings.admin.allow.iter().map(ToString::to_string).collect();
     assert_eq!(allowed, ["10.0.0.0/8", "::1/128", "192.0.2.1/32"]);
@@ -156,29 +120,16 @@ fn every_section_of_nginx_is_read() {
     let settings = parse(EVERYTHING);
     assert!(!settings.access_log.enabled);
     assert_eq!(settings.workers.count().get(), 3);
-    assert_eq!(
-        (settings.shutdown_timeout.as_secs(), settings.log_level),
-        (5, LevelFilter::INFO)
-    );
+    assert_eq!((settings.shutdown_timeout.as_secs(), settings.log_level), (5, LevelFilter::INFO));
     assert_eq!(settings.http.keepalive_timeout, Duration::from_mins(1));
     assert_eq!(settings.http.client_header_timeout, Duration::from_millis(500));
     assert_eq!(settings.http.client_body_timeout, Duration::ZERO);
     assert_eq!(settings.http.client_max_body_size, Some(16_384));
     assert_eq!(settings.http.send_timeout, Duration::from_hours(1));
     let pool = &settings.upstream;
-    assert_eq!(
-        (
-            pool.keepalive,
-            pool.keepalive_timeout.as_secs(),
-            pool.keepalive_requests
-        ),
-        (7, 8, 9)
-    );
+    assert_eq!((pool.keepalive, pool.keepalive_timeout.as_secs(), pool.keepalive_requests), (7, 8, 9));
     assert_eq!(settings.access_log.path.to_str(), Some("logs/access.log"));
-    assert_eq!(
-        (settings.access_log.buffer, settings.access_log.format.as_str()),
-        (4096, "$status")
-    );
+    assert_eq!((settings.access_log.buffer, settings.access_log.format.as_str()), (4096, "$status"));
     assert_eq!(settings.access_log.escape, Escape::Json);
     assert_eq!(settings.resolve[0].host, "a.example");
 }
@@ -190,10 +141,7 @@ fn unknown_keys_are_named_in_full_and_have_no_effect() {
     assert_eq!(settings.listeners[0].port, 80);
     let named: Vec<_> = warnings.iter().map(|warning| warning.path.as_str()).collect();
     assert_eq!(named, ["apisix.node_listen[0].backlog", "apisix.ssl", "plugins"]);
-    assert_eq!(
-        warnings[1].to_string(),
-        "apisix.ssl: is not known here and has no effect"
-    );
+    assert_eq!(warnings[1].to_string(), "apisix.ssl: is not known here and has no effect");
 }
 
 #[test]
@@ -224,10 +172,7 @@ apisix: {data_encryption: {keyring: short}}
 
 #[test]
 fn what_is_no_mapping_is_no_settings_file() {
-    assert_eq!(
-        problem("[1]"),
-        "the file: expected a mapping such as apisix: {node_listen: 9080}"
-    );
+    assert_eq!(problem("[1]"), "the file: expected a mapping such as apisix: {node_listen: 9080}");
     assert_eq!(problem("apisix: 1"), "apisix: expected a mapping, got 1");
     for broken in ["a: [", "a: 1\na: 2\n", "\t: x: y", "a: 1\n---\nb: 2\n"] {
         assert!(
@@ -268,15 +213,9 @@ deployment: {admin: {admin_key: [{key: '${{KEY}}'}], admin_listen: {port: '${{AD
 nginx_config: {worker_processes: '${{WORKERS:=auto}}', http: {send_timeout: '${{PORT}}ms'}}
 ";
     let (settings, _) = Settings::parse(yaml, env).unwrap();
-    assert_eq!(
-        (settings.listeners[0].port, settings.server_tokens),
-        (8080, false)
-    );
+    assert_eq!((settings.listeners[0].port, settings.server_tokens), (8080, false));
     assert_eq!(settings.admin.keys[0].key.0, "0123");
-    assert_eq!(
-        (settings.admin.listen.port(), settings.workers),
-        (9999, Workers::Auto)
-    );
+    assert_eq!((settings.admin.listen.port(), settings.workers), (9999, Workers::Auto));
     assert_eq!(settings.http.send_timeout, Duration::from_millis(8080));
 }
 
@@ -292,9 +231,8 @@ fn a_variable_that_is_not_set_is_named() {
 #[test]
 fn what_the_environment_says_is_not_quoted() {
     let env = |_: &str| Some("hunter2".to_owned());
-    let error = Settings::parse("nginx_config: {http: {send_timeout: '${{KEY}}'}}", env)
-        .unwrap_err()
-        .to_string();
+    let error =
+        Settings::parse("nginx_config: {http: {send_timeout: '${{KEY}}'}}", env).unwrap_err().to_string();
     assert_eq!(
         error,
         "nginx_config.http.send_timeout: expected a time such as 60s, got another text from the environment"
@@ -306,28 +244,17 @@ fn dev_keeps_to_loopback() {
     let dev = |yaml: &str, listen: Option<&str>| {
         let settings = parse(yaml).on_loopback(listen.map(|address| address.parse().unwrap()));
         settings.map(|settings| {
-            settings
-                .listeners
-                .iter()
-                .map(|one| one.address().to_string())
-                .collect::<Vec<_>>()
+            settings.listeners.iter().map(|one| one.address().to_string()).collect::<Vec<_>>()
         })
     };
     assert_eq!(dev("", None).unwrap(), ["127.0.0.1:9080", "127.0.0.1:9081"]);
     assert_eq!(dev("", Some("[::1]:0")).unwrap(), ["[::1]:0"]);
-    let refused = dev("apisix: {node_listen: {ip: 0.0.0.0, port: 80}}", None)
-        .unwrap_err()
-        .to_string();
+    let refused = dev("apisix: {node_listen: {ip: 0.0.0.0, port: 80}}", None).unwrap_err().to_string();
     assert!(
         refused.starts_with("apisix.node_listen[0]: lockgate dev listens on loopback alone, not on 0.0.0.0")
     );
-    let refused = dev("deployment: {admin: {admin_listen: {ip: 0.0.0.0}}}", None)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.starts_with("deployment.admin.admin_listen: lockgate dev"),
-        "{refused}"
-    );
+    let refused = dev("deployment: {admin: {admin_listen: {ip: 0.0.0.0}}}", None).unwrap_err().to_string();
+    assert!(refused.starts_with("deployment.admin.admin_listen: lockgate dev"), "{refused}");
 }
 
 /// Any value, with keys that the settings know among others.
@@ -374,10 +301,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     ]);
     leaf.prop_recursive(6, 60, 6, move |inner| {
         let object = prop::collection::vec((key.clone(), inner.clone()), 0..6).prop_map(|fields| {
-            fields
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect::<Value>()
+            fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Value>()
         });
         prop_oneof![prop::collection::vec(inner, 0..4).prop_map(Value::from), object]
     })

@@ -32,10 +32,7 @@ pub(crate) struct Resolve {
 impl Resolve {
     /// What is asked for, and where it is.
     pub(crate) fn pin(&self) -> ((String, u16), SocketAddr) {
-        (
-            (self.host.clone(), self.port),
-            SocketAddr::new(self.address, self.to_port),
-        )
+        ((self.host.clone(), self.port), SocketAddr::new(self.address, self.to_port))
     }
 }
 
@@ -49,12 +46,7 @@ impl FromStr for Resolve {
             let port = port.parse().ok()?;
             let (address, to_port) = target_of(target)?;
             let host = host.to_ascii_lowercase();
-            (!host.is_empty()).then_some(Self {
-                host,
-                port,
-                address,
-                to_port: to_port.unwrap_or(port),
-            })
+            (!host.is_empty()).then_some(Self { host, port, address, to_port: to_port.unwrap_or(port) })
         };
         parts().ok_or_else(|| format!("{text} is not HOST:PORT:ADDRESS or HOST:PORT:ADDRESS:PORT"))
     }
@@ -87,9 +79,7 @@ impl Readable for Resolve {
 
 impl Readable for IpAddr {
     fn read(place: &Place<'_>) -> Option<Self> {
-        let address = place
-            .text()
-            .and_then(|text| text.trim_matches(['[', ']']).parse().ok());
+        let address = place.text().and_then(|text| text.trim_matches(['[', ']']).parse().ok());
         address.or_else(|| place.refuse("an IP address"))
     }
 }
@@ -97,14 +87,9 @@ impl Readable for IpAddr {
 impl Readable for IpNet {
     fn read(place: &Place<'_>) -> Option<Self> {
         let range = |text: &str| {
-            text.parse()
-                .ok()
-                .or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+            text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
         };
-        place
-            .text()
-            .and_then(range)
-            .or_else(|| place.refuse("a range of addresses such as 10.0.0.0/8"))
+        place.text().and_then(range).or_else(|| place.refuse("a range of addresses such as 10.0.0.0/8"))
     }
 }
 
@@ -186,17 +171,8 @@ mod tests {
         assert_eq!(millis("1h 30m"), Some(5_400_000));
         assert_eq!(millis("1m30s"), Some(90_000));
         assert_eq!(millis("7"), Some(7_000));
-        for wrong in [
-            "",
-            "s",
-            "-1s",
-            "1.5s",
-            "1x",
-            "1 s",
-            "99999999999999999999s",
-            "99999999999999999d",
-            "é",
-        ] {
+        for wrong in ["", "s", "-1s", "1.5s", "1x", "1 s", "99999999999999999999s", "99999999999999999d", "é"]
+        {
             assert_eq!(millis(wrong), None, "{wrong}");
         }
     }
@@ -206,15 +182,7 @@ mod tests {
         assert_eq!(size("0"), Some(0));
         assert_eq!(size("16k"), Some(16_384));
         assert_eq!(size("1M"), Some(1_048_576));
-        for wrong in [
-            "",
-            "k",
-            "1.5m",
-            "1kb",
-            "-1",
-            "99999999999999999999",
-            "18446744073709551615k",
-        ] {
+        for wrong in ["", "k", "1.5m", "1kb", "-1", "99999999999999999999", "18446744073709551615k"] {
             assert_eq!(size(wrong), None, "{wrong}");
         }
     }
@@ -222,21 +190,11 @@ mod tests {
     #[test]
     fn names_are_mapped_as_curl_maps_them() {
         let resolve = |text: &str| {
-            text.parse::<Resolve>()
-                .map(|to| format!("{}:{} {}:{}", to.host, to.port, to.address, to.to_port))
+            text.parse::<Resolve>().map(|to| format!("{}:{} {}:{}", to.host, to.port, to.address, to.to_port))
         };
-        assert_eq!(
-            resolve("A.example:443:127.0.0.1:8443").unwrap(),
-            "a.example:443 127.0.0.1:8443"
-        );
-        assert_eq!(
-            resolve("a.example:443:127.0.0.1").unwrap(),
-            "a.example:443 127.0.0.1:443"
-        );
-        assert_eq!(
-            resolve("a.example:443:[::1]:8443").unwrap(),
-            "a.example:443 ::1:8443"
-        );
+        assert_eq!(resolve("A.example:443:127.0.0.1:8443").unwrap(), "a.example:443 127.0.0.1:8443");
+        assert_eq!(resolve("a.example:443:127.0.0.1").unwrap(), "a.example:443 127.0.0.1:443");
+        assert_eq!(resolve("a.example:443:[::1]:8443").unwrap(), "a.example:443 ::1:8443");
         assert_eq!(resolve("a.example:443:[::1]").unwrap(), "a.example:443 ::1:443");
         assert_eq!(resolve("a.example:443:::1").unwrap(), "a.example:443 ::1:443");
         for wrong in [

@@ -38,15 +38,11 @@ pub(super) enum Operand {
     Other,
 }
 
-const OPERATORS: [&str; 11] = [
-    "==", "~=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch",
-];
+const OPERATORS: [&str; 11] = ["==", "~=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch"];
 
 impl Comparison {
     pub(super) fn is_operator(word: &str) -> bool {
-        OPERATORS
-            .iter()
-            .any(|operator| operator.eq_ignore_ascii_case(word))
+        OPERATORS.iter().any(|operator| operator.eq_ignore_ascii_case(word))
     }
 
     pub(super) fn parse(operator: &str, operand: &Value) -> Result<Self, String> {
@@ -64,14 +60,7 @@ impl Comparison {
             "<=" => ordered(Order::LessEqual),
             "~~" => Self::Matches(regex(operand, false)?),
             "~*" => Self::Matches(regex(operand, true)?),
-            "in" => Self::In(
-                operand
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(Operand::from)
-                    .collect(),
-            ),
+            "in" => Self::In(operand.as_array().into_iter().flatten().map(Operand::from).collect()),
             "has" => Self::Never,
             "ipmatch" => Self::InNetworks(networks(operand)?),
             _ => return Err(format!("invalid operator '{lower}'")),
@@ -113,10 +102,7 @@ impl From<&Value> for Operand {
 }
 
 impl Operand {
-    #[expect(
-        clippy::float_cmp,
-        reason = "equality of numbers as users wrote them is what == asks for"
-    )]
+    #[expect(clippy::float_cmp, reason = "equality of numbers as users wrote them is what == asks for")]
     fn is(&self, value: Option<&[u8]>) -> bool {
         match self {
             Self::Text(text) => value == Some(text),
@@ -138,9 +124,7 @@ impl Operand {
 /// A number in digits; what Rust also reads (`inf`, `nan`) is none to users.
 fn number(text: &[u8]) -> Option<f64> {
     let text = text.trim_ascii();
-    let has_digits_only = text
-        .iter()
-        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
+    let has_digits_only = text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
     has_digits_only.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
 }
 
@@ -151,12 +135,7 @@ fn regex(operand: &Value, ignores_case: bool) -> Result<Regex, String> {
         Value::Number(number) => number.to_string(),
         _ => return Err("invalid regular expression".to_owned()),
     };
-    let build = |unicode| {
-        RegexBuilder::new(&pattern)
-            .unicode(unicode)
-            .case_insensitive(ignores_case)
-            .build()
-    };
+    let build = |unicode| RegexBuilder::new(&pattern).unicode(unicode).case_insensitive(ignores_case).build();
     build(!pattern.is_ascii())
         .or_else(|_| build(pattern.is_ascii()))
         .map_err(|error| format!("invalid regular expression '{pattern}': {error}"))
@@ -173,13 +152,8 @@ fn networks(operand: &Value) -> Result<Box<[IpNet]>, String> {
     items
         .iter()
         .map(|item| {
-            let text = item
-                .as_str()
-                .filter(|text| !text.is_empty())
-                .ok_or("invalid ip address")?;
-            let network = text
-                .parse::<IpNet>()
-                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            let text = item.as_str().filter(|text| !text.is_empty()).ok_or("invalid ip address")?;
+            let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             network.map_err(|_| format!("invalid ip address: {text}"))
         })
         .collect()

@@ -35,10 +35,7 @@ fn rule(items: &[Value]) -> Result<Rule, String> {
 }
 
 fn rules(items: &[Value]) -> Result<Box<[Rule]>, String> {
-    items
-        .iter()
-        .map(|item| rule(item.as_array().ok_or("invalid expression")?))
-        .collect()
+    items.iter().map(|item| rule(item.as_array().ok_or("invalid expression")?)).collect()
 }
 
 type Join = fn(Box<[Rule]>) -> Rule;
@@ -68,13 +65,6 @@ fn comparison(name: &str, items: &[Value]) -> Result<Rule, String> {
         [Value::String(operator), value, ..] => Comparison::parse(operator, value)?,
         _ => return Err("invalid expression".to_owned()),
     };
-    let compare = Rule::Compare {
-        variable: Variable::parse(name),
-        comparison,
-    };
-    Ok(if is_reversed {
-        Rule::Not(Box::new(compare))
-    } else {
-        compare
-    })
+    let compare = Rule::Compare { variable: Variable::parse(name), comparison };
+    Ok(if is_reversed { Rule::Not(Box::new(compare)) } else { compare })
 }

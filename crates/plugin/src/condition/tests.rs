@@ -7,9 +7,7 @@ use crate::variable::tests::request;
 
 fn holds(condition: &Value) -> bool {
     let (request, cx) = request();
-    Condition::parse(condition)
-        .unwrap_or_else(|error| panic!("{condition}: {error}"))
-        .holds(&request, &cx)
+    Condition::parse(condition).unwrap_or_else(|error| panic!("{condition}: {error}")).holds(&request, &cx)
 }
 
 #[test]
@@ -48,10 +46,7 @@ fn what_holds() {
         ]),
         json!(["!AND", ["arg_name", "==", "json"], ["arg_num", ">", 8]]),
         json!(["!OR", ["arg_name", "==", "xml"], ["arg_num", ">", 8]]),
-        json!([
-            ["http_x_api_key", "==", "k"],
-            [["cookie_one", "==", "1"], ["scheme", "==", "http"]]
-        ]),
+        json!([["http_x_api_key", "==", "k"], [["cookie_one", "==", "1"], ["scheme", "==", "http"]]]),
     ] {
         assert!(holds(&condition), "{condition}");
     }

@@ -31,11 +31,7 @@ fn form_bytes(text: &str) -> impl Iterator<Item = u8> {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
         let (&first, more) = rest.split_first()?;
-        let digit = |byte: u8| {
-            char::from(byte)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let decoded = match rest {
             [b'%', high, low, ..] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
             _ => None,
@@ -62,15 +58,10 @@ pub(super) fn header(headers: &Headers, name: &OwnedName, out: &mut Vec<u8>) -> 
 
 /// Writes the first cookie with this name.
 pub(super) fn cookie(headers: &Headers, name: &str, out: &mut Vec<u8>) -> bool {
-    let pairs = headers
-        .get_all(name::COOKIE)
-        .flat_map(|field| field.split(|byte| *byte == b';'));
+    let pairs = headers.get_all(name::COOKIE).flat_map(|field| field.split(|byte| *byte == b';'));
     for pair in pairs {
         let pair = pair.trim_ascii();
-        if let Some(value) = pair
-            .strip_prefix(name.as_bytes())
-            .and_then(|rest| rest.strip_prefix(b"="))
-        {
+        if let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) {
             out.extend_from_slice(value);
             return true;
         }
@@ -101,13 +92,9 @@ pub fn without_port(host: &str) -> &str {
 pub(super) fn user(headers: &Headers, out: &mut Vec<u8>) -> bool {
     let credentials = headers.get_str(name::AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("basic")
-            .then(|| STANDARD.decode(rest.trim()).ok())?
+        scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(rest.trim()).ok())?
     });
-    let user = credentials
-        .as_deref()
-        .and_then(|pair| pair.split(|byte| *byte == b':').next());
+    let user = credentials.as_deref().and_then(|pair| pair.split(|byte| *byte == b':').next());
     out.extend_from_slice(user.unwrap_or_default());
     user.is_some_and(|user| !user.is_empty())
 }

@@ -24,11 +24,8 @@ pub(crate) fn request() -> (Request, RequestContext) {
     ] {
         request.headers.append(name, value.as_bytes()).unwrap();
     }
-    let connection = ConnectionInfo::new(
-        "10.1.2.3:4567".parse().unwrap(),
-        "10.0.0.1:9080".parse().unwrap(),
-        false,
-    );
+    let connection =
+        ConnectionInfo::new("10.1.2.3:4567".parse().unwrap(), "10.0.0.1:9080".parse().unwrap(), false);
     let mut cx = RequestContext::new(Rc::new(connection), Method::POST);
     cx.set_route_id("r1");
     cx.normal_path = Some("/a b/c".into());
@@ -97,15 +94,9 @@ fn every_variable_writes_what_nginx_writes() {
 
 #[test]
 fn what_a_request_does_not_have_is_absent() {
-    for name in [
-        "arg_Name",
-        "arg_nam",
-        "http_nope",
-        "cookie_on",
-        "cookie_Two",
-        "uri_param_nope",
-        "bytes_sent",
-    ] {
+    for name in
+        ["arg_Name", "arg_nam", "http_nope", "cookie_on", "cookie_Two", "uri_param_nope", "bytes_sent"]
+    {
         assert_eq!(value(name), None, "{name}");
     }
     let (_, mut cx) = request();

@@ -42,7 +42,8 @@ impl Iam {
     /// What host and fields say differently: AWS would refuse every request.
     pub(super) fn warnings(iam: &config::Iam, host: &str) -> Vec<String> {
         let Some(found) = Endpoint::of_host(host) else { return Vec::new() };
-        let fields = [("aws_region", &iam.aws_region, &*found.region), ("service", &iam.service, found.service)];
+        let fields =
+            [("aws_region", &iam.aws_region, &*found.region), ("service", &iam.service, found.service)];
         let differ = |(field, written, found): (&str, &Option<String>, &str)| {
             let written = written.as_deref().filter(|written| *written != found)?;
             Some(format!(
@@ -60,7 +61,9 @@ impl Iam {
             // It came as a valid value.
             let _ = request.headers.set("X-Original-Authorization", &theirs);
         }
-        request.headers.retain(|_, name, _| !name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-")));
+        request
+            .headers
+            .retain(|_, name, _| !name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-")));
     }
 }
 

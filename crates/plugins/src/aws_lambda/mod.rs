@@ -38,11 +38,7 @@ impl Plugin for AwsLambda {
             })?,
             verifies: config.ssl_verify,
             keep_alive: KeepAlive {
-                connections: if config.keepalive {
-                    config.keepalive_pool
-                } else {
-                    0
-                },
+                connections: if config.keepalive { config.keepalive_pool } else { 0 },
                 timeout: Duration::from_millis(config.keepalive_timeout),
                 requests: 0,
             },
@@ -80,10 +76,7 @@ impl Plugin for AwsLambda {
 
     async fn access(&self, request: &mut Request, cx: &mut RequestContext) -> Result<Flow, Error> {
         // The client's own key wins, as in APISIX.
-        let key = self
-            .api_key
-            .as_deref()
-            .filter(|_| !request.headers.contains(name::X_API_KEY));
+        let key = self.api_key.as_deref().filter(|_| !request.headers.contains(name::X_API_KEY));
         let fields = key.map(|key| (name::X_API_KEY, key));
         let sign = self.iam.as_ref().map(|iam| iam as &dyn Sign);
         self.endpoint.call(request, cx, fields.as_slice(), sign).await.map(Flow::Respond)

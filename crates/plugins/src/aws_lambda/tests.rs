@@ -60,7 +60,9 @@ fn a_host_that_contradicts_the_fields_is_named() {
 #[test]
 fn both_spellings_of_the_secret_are_understood() {
     let with = |name: &str| {
-        check(&json!({"function_uri": "http://h", "authorization": {"iam": {"accesskey": "AKID", name: "SECRET"}}}))
+        check(
+            &json!({"function_uri": "http://h", "authorization": {"iam": {"accesskey": "AKID", name: "SECRET"}}}),
+        )
     };
     assert_eq!(with("secretkey"), Ok(vec![]));
     assert_eq!(with("secret_key"), Ok(vec![]));

@@ -17,10 +17,7 @@ pub(crate) struct RoundRobin {
 impl RoundRobin {
     /// Nodes by weight; a weight of 0 is never picked.
     pub(crate) fn new(weights: &[u32]) -> Self {
-        Self {
-            round: round(&scaled(weights)),
-            next: AtomicUsize::new(0),
-        }
+        Self { round: round(&scaled(weights)), next: AtomicUsize::new(0) }
     }
 
     /// The next node of which `is_fit` says yes; `None` when there is none in a whole round.
@@ -39,23 +36,15 @@ impl RoundRobin {
 }
 
 fn scaled(weights: &[u32]) -> Vec<u64> {
-    let divisor = weights
-        .iter()
-        .fold(0, |divisor, weight| common_divisor(divisor, u64::from(*weight)))
-        .max(1);
-    let weights: Vec<_> = weights
-        .iter()
-        .map(|weight| u64::from(*weight) / divisor)
-        .collect();
+    let divisor =
+        weights.iter().fold(0, |divisor, weight| common_divisor(divisor, u64::from(*weight))).max(1);
+    let weights: Vec<_> = weights.iter().map(|weight| u64::from(*weight) / divisor).collect();
     let sum: u64 = weights.iter().sum();
     if sum <= LONGEST {
         return weights;
     }
     // A node with any weight at all keeps a place in the round.
-    weights
-        .iter()
-        .map(|weight| (weight * LONGEST / sum).max(u64::from(*weight > 0)))
-        .collect()
+    weights.iter().map(|weight| (weight * LONGEST / sum).max(u64::from(*weight > 0))).collect()
 }
 
 fn common_divisor(a: u64, b: u64) -> u64 {

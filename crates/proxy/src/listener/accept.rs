@@ -61,13 +61,7 @@ impl Worker {
     }
 
     async fn serve(self) -> io::Result<()> {
-        let Self {
-            listeners,
-            settings,
-            live,
-            log,
-            mut stop,
-        } = self;
+        let Self { listeners, settings, live, log, mut stop } = self;
         let gateway = Rc::new(Gateway::new(live, log));
         let shared = Rc::new(Shared {
             gateway: gateway.clone(),
@@ -79,11 +73,7 @@ impl Worker {
         for Listener { socket, allows_h2 } in listeners {
             socket.set_nonblocking(true)?;
             let listener = TcpListener::from_std(socket)?;
-            accepting.push(tokio::task::spawn_local(accept(
-                listener,
-                allows_h2,
-                shared.clone(),
-            )));
+            accepting.push(tokio::task::spawn_local(accept(listener, allows_h2, shared.clone())));
         }
         let tidying = tokio::task::spawn_local(every(TIDY, move || gateway.tidy()));
         // An error means that nobody is left who could say so: the program ends.
@@ -153,9 +143,7 @@ async fn accept(listener: TcpListener, allows_h2: bool, shared: Rc<Shared>) {
                 continue;
             }
         };
-        let local = stream
-            .local_addr()
-            .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let local = stream.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         if stream.set_nodelay(true).is_err() {
             continue;
         }
@@ -172,13 +160,7 @@ fn connection(
     open: Open,
     allows_h2: bool,
 ) -> impl Future<Output = ()> {
-    let served = serve(
-        stream,
-        info,
-        open.0.gateway.clone(),
-        open.0.settings.clone(),
-        allows_h2,
-    );
+    let served = serve(stream, info, open.0.gateway.clone(), open.0.settings.clone(), allows_h2);
     async move {
         served.await;
         drop(open);

@@ -45,11 +45,7 @@ pub(crate) struct Served {
 impl Gateway {
     pub(crate) fn new(live: Live, log: Option<AccessLogSettings>) -> Self {
         let current = RefCell::new(Rc::new(live.load_full()));
-        Self {
-            live,
-            current,
-            log: log.map(RefCell::new),
-        }
+        Self { live, current, log: log.map(RefCell::new) }
     }
 
     /// The snapshot that is live now; one request sees one revision from start to end.

@@ -21,10 +21,7 @@ impl Reversed {
         for (to, from) in target.iter_mut().zip(name.iter().rev()) {
             *to = from.to_ascii_lowercase();
         }
-        Some(Self {
-            bytes,
-            len: name.len(),
-        })
+        Some(Self { bytes, len: name.len() })
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

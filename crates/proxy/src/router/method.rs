@@ -69,10 +69,7 @@ mod tests {
     #[test]
     fn a_method_that_routes_do_not_know_is_refused() {
         for name in ["BREW", "get", "", "G T"] {
-            assert_eq!(
-                MethodSet::parse(["GET", name]),
-                Err(UnknownMethod(name.to_owned()))
-            );
+            assert_eq!(MethodSet::parse(["GET", name]), Err(UnknownMethod(name.to_owned())));
         }
     }
 }

@@ -127,19 +127,13 @@ struct HostSlot<T> {
 
 impl<T> Default for HostSlot<T> {
     fn default() -> Self {
-        Self {
-            exact: Paths::default(),
-            wildcard: Paths::default(),
-        }
+        Self { exact: Paths::default(), wildcard: Paths::default() }
     }
 }
 
 impl<T> Default for Router<T> {
     fn default() -> Self {
-        Self {
-            hosts: Tree::default(),
-            any: Paths::default(),
-        }
+        Self { hosts: Tree::default(), any: Paths::default() }
     }
 }
 
@@ -159,11 +153,7 @@ impl<T: Clone> Router<T> {
             }
             for (at, host) in (1..).zip(&hosts) {
                 let slot = self.hosts.entry(&host.key);
-                let paths = if host.is_wildcard {
-                    &mut slot.wildcard
-                } else {
-                    &mut slot.exact
-                };
+                let paths = if host.is_wildcard { &mut slot.wildcard } else { &mut slot.exact };
                 paths.insert(pattern, entry(NonZeroU32::new(at)));
             }
         }
@@ -181,11 +171,7 @@ impl<T: Clone> Router<T> {
             }
             for host in &hosts {
                 self.hosts.alter(&host.key, |slot| {
-                    let paths = if host.is_wildcard {
-                        &mut slot.wildcard
-                    } else {
-                        &mut slot.exact
-                    };
+                    let paths = if host.is_wildcard { &mut slot.wildcard } else { &mut slot.exact };
                     paths.remove(pattern, &rule.id);
                     slot.exact.is_empty() && slot.wildcard.is_empty()
                 });
@@ -203,11 +189,7 @@ impl<T: Clone> Router<T> {
         {
             let host = host.as_bytes();
             for (slot, len) in self.hosts.prefixes(host).into_iter().rev() {
-                let paths = if len == host.len() {
-                    &slot.exact
-                } else {
-                    &slot.wildcard
-                };
+                let paths = if len == host.len() { &slot.exact } else { &slot.wildcard };
                 if let Some(found) = paths.find(query.path, &mut fits) {
                     return Some(found);
                 }
@@ -224,10 +206,6 @@ fn understand(rule: &Rule) -> Result<(Vec<HostPattern>, Vec<Pattern<'_>>), Inval
     let host = |host: &String| HostPattern::parse(host).ok_or_else(|| InvalidRule::Host(host.clone()));
     let uri = |uri| Pattern::parse(uri).ok_or_else(|| InvalidRule::Wildcards(uri.to_owned()));
     let hosts = rule.hosts.iter().map(host).collect::<Result<_, _>>()?;
-    let patterns = rule
-        .uris
-        .iter()
-        .map(|text| uri(text.as_str()))
-        .collect::<Result<_, _>>()?;
+    let patterns = rule.uris.iter().map(|text| uri(text.as_str())).collect::<Result<_, _>>()?;
     Ok((hosts, patterns))
 }

@@ -49,10 +49,7 @@ impl<T> Default for Paths<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self {
-            entries: SmallVec::new(),
-            parameter: None,
-        }
+        Self { entries: SmallVec::new(), parameter: None }
     }
 }
 
@@ -99,11 +96,7 @@ impl<T> Entry<T> {
 
     /// The answer; `at` is where the path goes on behind what the literals matched.
     fn found(&self, at: usize) -> Found<'_, T> {
-        Found {
-            value: &self.value,
-            tail: (self.has_tail && self.rest == 0).then_some(at),
-            entry: self,
-        }
+        Found { value: &self.value, tail: (self.has_tail && self.rest == 0).then_some(at), entry: self }
     }
 
     pub(super) fn uri(&self) -> &str {
@@ -118,13 +111,7 @@ impl<T> Entry<T> {
 
     /// The order of entries at one place.
     fn rank(&self) -> impl Ord + '_ {
-        (
-            self.has_tail,
-            Reverse(self.rest),
-            Reverse(self.rule.priority),
-            &self.rule.id,
-            self.uri,
-        )
+        (self.has_tail, Reverse(self.rest), Reverse(self.rule.priority), &self.rule.id, self.uri)
     }
 }
 
@@ -154,10 +141,7 @@ impl<T> Paths<T> {
                 return Some(entry.found(at));
             }
             if let Some(below) = &slot.parameter {
-                let segment = rest[len..]
-                    .iter()
-                    .position(|byte| *byte == b'/')
-                    .unwrap_or(rest.len() - len);
+                let segment = rest[len..].iter().position(|byte| *byte == b'/').unwrap_or(rest.len() - len);
                 if segment > 0
                     && let Some(found) = below.find_from(path, at + segment, fits)
                 {
@@ -185,11 +169,7 @@ impl<T: Clone> Paths<T> {
             return self.0.entry(b"");
         };
         let slot = self.0.entry(first.as_bytes());
-        if rest.is_empty() {
-            slot
-        } else {
-            slot.parameter.get_or_insert_default().slot(rest)
-        }
+        if rest.is_empty() { slot } else { slot.parameter.get_or_insert_default().slot(rest) }
     }
 
     pub(super) fn remove(&mut self, pattern: &Pattern<'_>, id: &str) {
@@ -202,8 +182,7 @@ impl<T: Clone> Paths<T> {
         };
         self.0.alter(first.as_bytes(), |slot| {
             if rest.is_empty() {
-                slot.entries
-                    .retain(|entry| entry.has_tail != has_tail || entry.rule.id != id);
+                slot.entries.retain(|entry| entry.has_tail != has_tail || entry.rule.id != id);
             } else if let Some(below) = &mut slot.parameter {
                 below.remove_below(rest, has_tail, id);
                 if below.is_empty() {

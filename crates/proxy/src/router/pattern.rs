@@ -19,10 +19,7 @@ pub(super) fn parts(uri: &str) -> impl Iterator<Item = Part<'_>> {
         let is_start = at == 0 || uri.as_bytes()[at - 1] == b'/';
         if let Some(text) = rest.strip_prefix('*') {
             at = uri.len();
-            let is_name = is_start
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let is_name = is_start && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             let (name, rest) = if is_name { (text, "") } else { ("", text) };
             return Some(Part::Tail { name, rest });
         }
@@ -34,10 +31,7 @@ pub(super) fn parts(uri: &str) -> impl Iterator<Item = Part<'_>> {
             let starts_segment = *index > 0 && rest.as_bytes()[index - 1] == b'/';
             rest.as_bytes()[*index] == b'*' || (starts_segment && parameter(&rest[*index..]).is_some())
         };
-        let len = rest
-            .match_indices(['*', ':'])
-            .find(is_end)
-            .map_or(rest.len(), |(index, _)| index);
+        let len = rest.match_indices(['*', ':']).find(is_end).map_or(rest.len(), |(index, _)| index);
         at += len;
         Some(Part::Literal(&rest[..len]))
     })
@@ -63,11 +57,7 @@ pub(super) struct Pattern<'a> {
 impl<'a> Pattern<'a> {
     /// `None` for a second wildcard behind a `*`.
     pub(super) fn parse(uri: &'a str) -> Option<Self> {
-        let mut pattern = Self {
-            literals: vec![""],
-            tail: None,
-            has_names: false,
-        };
+        let mut pattern = Self { literals: vec![""], tail: None, has_names: false };
         for part in parts(uri) {
             match part {
                 Part::Literal(text) => *pattern.literals.last_mut()? = text,
@@ -81,9 +71,7 @@ impl<'a> Pattern<'a> {
                 }
             }
         }
-        let is_clear = pattern
-            .tail
-            .is_none_or(|rest| !rest.contains('*') && !rest.contains("/:"));
+        let is_clear = pattern.tail.is_none_or(|rest| !rest.contains('*') && !rest.contains("/:"));
         is_clear.then_some(pattern)
     }
 }
@@ -115,49 +103,17 @@ mod tests {
         for (uri, expected) in [
             ("/a/b", vec![Literal("/a/b")]),
             ("/a/:id/b", vec![Literal("/a/"), Parameter("id"), Literal("/b")]),
-            (
-                "/:a/:b",
-                vec![Literal("/"), Parameter("a"), Literal("/"), Parameter("b")],
-            ),
+            ("/:a/:b", vec![Literal("/"), Parameter("a"), Literal("/"), Parameter("b")]),
             ("/v1/x:batch", vec![Literal("/v1/x:batch")]),
             ("/w/:", vec![Literal("/w/:")]),
             ("/a/*", vec![Literal("/a/"), Tail { name: "", rest: "" }]),
             ("/a*", vec![Literal("/a"), Tail { name: "", rest: "" }]),
-            (
-                "/a/*rest",
-                vec![
-                    Literal("/a/"),
-                    Tail {
-                        name: "rest",
-                        rest: "",
-                    },
-                ],
-            ),
+            ("/a/*rest", vec![Literal("/a/"), Tail { name: "rest", rest: "" }]),
             ("/a/*/b", vec![Literal("/a/"), Tail { name: "", rest: "/b" }]),
-            (
-                "/a/*.js",
-                vec![
-                    Literal("/a/"),
-                    Tail {
-                        name: "",
-                        rest: ".js",
-                    },
-                ],
-            ),
-            (
-                "/a/:x*",
-                vec![Literal("/a/"), Parameter("x"), Tail { name: "", rest: "" }],
-            ),
+            ("/a/*.js", vec![Literal("/a/"), Tail { name: "", rest: ".js" }]),
+            ("/a/:x*", vec![Literal("/a/"), Parameter("x"), Tail { name: "", rest: "" }]),
             ("*", vec![Tail { name: "", rest: "" }]),
-            (
-                "/é/:ü/*",
-                vec![
-                    Literal("/é/"),
-                    Parameter("ü"),
-                    Literal("/"),
-                    Tail { name: "", rest: "" },
-                ],
-            ),
+            ("/é/:ü/*", vec![Literal("/é/"), Parameter("ü"), Literal("/"), Tail { name: "", rest: "" }]),
         ] {
             assert_eq!(parts(uri).collect::<Vec<_>>(), expected, "{uri}");
         }

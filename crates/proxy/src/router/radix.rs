@@ -25,20 +25,13 @@ pub(super) type Found<'a, V> = SmallVec<[(&'a V, usize); 12]>;
 
 impl<V> Default for Tree<V> {
     fn default() -> Self {
-        Self {
-            root: Arc::new(Node::leaf(&[])),
-        }
+        Self { root: Arc::new(Node::leaf(&[])) }
     }
 }
 
 impl<V> Node<V> {
     fn leaf(label: &[u8]) -> Self {
-        Self {
-            label: label.into(),
-            firsts: SmallVec::new(),
-            children: SmallVec::new(),
-            value: None,
-        }
+        Self { label: label.into(), firsts: SmallVec::new(), children: SmallVec::new(), value: None }
     }
 
     fn child(&self, first: u8) -> Option<&Arc<Self>> {
@@ -70,9 +63,7 @@ impl<V> Tree<V> {
     }
 
     fn has(&self, key: &[u8]) -> bool {
-        self.prefixes(key)
-            .last()
-            .is_some_and(|(_, len)| *len == key.len())
+        self.prefixes(key).last().is_some_and(|(_, len)| *len == key.len())
     }
 }
 
@@ -91,12 +82,7 @@ impl<V: Clone + Default> Tree<V> {
                 }
             };
             node = Arc::make_mut(&mut node.children[at]);
-            let shared = node
-                .label
-                .iter()
-                .zip(rest)
-                .take_while(|(own, other)| own == other)
-                .count();
+            let shared = node.label.iter().zip(rest).take_while(|(own, other)| own == other).count();
             if shared < node.label.len() {
                 node.split(shared);
             }

@@ -13,11 +13,7 @@ use super::pattern::{Part, parts};
 use super::*;
 
 fn rule(id: &str, uris: &[&str]) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        uris: uris.iter().map(ToString::to_string).collect(),
-        ..Rule::default()
-    }
+    Rule { id: id.to_owned(), uris: uris.iter().map(ToString::to_string).collect(), ..Rule::default() }
 }
 
 fn router(rules: impl IntoIterator<Item = Rule>) -> Router<()> {
@@ -29,12 +25,7 @@ fn router(rules: impl IntoIterator<Item = Rule>) -> Router<()> {
 }
 
 fn query(path: &str) -> Query<'_> {
-    Query {
-        path,
-        host: "a.example.com",
-        method: &Method::GET,
-        remote_addr: IpAddr::from([10, 0, 0, 1]),
-    }
+    Query { path, host: "a.example.com", method: &Method::GET, remote_addr: IpAddr::from([10, 0, 0, 1]) }
 }
 
 fn id<'r>(router: &'r Router<()>, query: &Query<'_>) -> Option<&'r str> {
@@ -43,17 +34,7 @@ fn id<'r>(router: &'r Router<()>, query: &Query<'_>) -> Option<&'r str> {
 
 #[test]
 fn the_longest_uri_comes_first() {
-    let uris = [
-        "/a",
-        "/a/*",
-        "/a/b*",
-        "/a/b/c",
-        "/*",
-        "/a/:x/c",
-        "/a/:x",
-        "/a/b/*.js",
-        "/a/b/*/d",
-    ];
+    let uris = ["/a", "/a/*", "/a/b*", "/a/b/c", "/*", "/a/:x/c", "/a/:x", "/a/b/*.js", "/a/b/*/d"];
     let router = router(uris.iter().map(|uri| rule(uri, &[uri])));
     for (path, expected) in [
         ("/a", "/a"),
@@ -76,19 +57,12 @@ fn the_longest_uri_comes_first() {
 
 #[test]
 fn a_find_says_what_the_star_and_the_names_stand_for() {
-    let router = router([
-        rule("1", &["/aws/*"]),
-        rule("2", &["/u/:id/f/*rest"]),
-        rule("3", &["/x"]),
-    ]);
+    let router = router([rule("1", &["/aws/*"]), rule("2", &["/u/:id/f/*rest"]), rule("3", &["/x"])]);
     let found = router.find(&query("/aws/a/b"), |_| true).unwrap();
     assert_eq!((found.uri(), found.tail, found.host()), ("/aws/*", Some(5), None));
     let path = "/u/7/f/a/b";
     let found = router.find(&query(path), |_| true).unwrap();
-    assert_eq!(
-        found.parameters(path).collect::<Vec<_>>(),
-        [("id", "7"), ("rest", "a/b")]
-    );
+    assert_eq!(found.parameters(path).collect::<Vec<_>>(), [("id", "7"), ("rest", "a/b")]);
     assert_eq!(found.tail, Some(7));
     assert_eq!(router.find(&query("/x"), |_| true).unwrap().tail, None);
 }
@@ -102,14 +76,8 @@ fn it_walks_up_where_method_address_or_condition_do_not_fit() {
     let mut conditional = rule("conditional", &["/a/b*"]);
     conditional.condition = Some(condition);
     let router = router(rules.into_iter().chain([conditional]));
-    let post = Query {
-        method: &Method::POST,
-        ..query("/a/b")
-    };
-    let near = Query {
-        remote_addr: "::ffff:192.168.1.1".parse().unwrap(),
-        ..query("/a/b")
-    };
+    let post = Query { method: &Method::POST, ..query("/a/b") };
+    let near = Query { remote_addr: "::ffff:192.168.1.1".parse().unwrap(), ..query("/a/b") };
     assert_eq!(id(&router, &post), Some("/a/b"));
     assert_eq!(id(&router, &query("/a/b")), Some("conditional"));
     let without = |query: &Query<'_>| router.find(query, |_| false).unwrap().rule().id.clone();
@@ -122,20 +90,10 @@ fn hosts_come_before_uris() {
     let hosts = ["a.example.com", "*.example.com", "*.com", ""];
     let rules = hosts.map(|host| {
         let uri = if host == "a.example.com" { "/only" } else { "/*" };
-        let hosts = if host.is_empty() {
-            vec![]
-        } else {
-            vec![host.to_owned()]
-        };
-        Rule {
-            hosts,
-            ..rule(host, &[uri])
-        }
+        let hosts = if host.is_empty() { vec![] } else { vec![host.to_owned()] };
+        Rule { hosts, ..rule(host, &[uri]) }
     });
-    let exact = Rule {
-        hosts: vec!["*.EXAMPLE.com".into()],
-        ..rule("exact", &["/x"])
-    };
+    let exact = Rule { hosts: vec!["*.EXAMPLE.com".into()], ..rule("exact", &["/x"]) };
     let router = router(rules.into_iter().chain([exact, rule("all", &["/only"])]));
     for (host, path, expected) in [
         ("a.example.com", "/only", "a.example.com"),
@@ -150,33 +108,18 @@ fn hosts_come_before_uris() {
         ("", "/y", ""),
         ("[::1]:80", "/y", ""),
     ] {
-        assert_eq!(
-            id(&router, &Query { host, ..query(path) }),
-            Some(expected),
-            "{host}{path}"
-        );
+        assert_eq!(id(&router, &Query { host, ..query(path) }), Some(expected), "{host}{path}");
     }
     let long = "a.".repeat(500);
-    assert_eq!(
-        id(
-            &router,
-            &Query {
-                host: &long,
-                ..query("/y")
-            }
-        ),
-        Some("")
-    );
+    assert_eq!(id(&router, &Query { host: &long, ..query("/y") }), Some(""));
     let found = router.find(&query("/y"), |_| true).unwrap();
     assert_eq!(found.host(), Some("*.example.com"));
 }
 
 #[test]
 fn priority_and_id_decide_between_equal_uris() {
-    let rules = [("b", 1), ("a", 1), ("c", 5)].map(|(id, priority)| Rule {
-        priority,
-        ..rule(id, &["/x/:p"])
-    });
+    let rules =
+        [("b", 1), ("a", 1), ("c", 5)].map(|(id, priority)| Rule { priority, ..rule(id, &["/x/:p"]) });
     assert_eq!(id(&router(rules.clone()), &query("/x/1")), Some("c"));
     assert_eq!(id(&router(rules.into_iter().take(2)), &query("/x/1")), Some("a"));
 }
@@ -184,17 +127,11 @@ fn priority_and_id_decide_between_equal_uris() {
 #[test]
 fn a_rule_that_cannot_match_is_refused() {
     let mut router = Router::new();
-    let host = |host: &str| Rule {
-        hosts: vec![host.to_owned()],
-        ..rule("r", &["/"])
-    };
+    let host = |host: &str| Rule { hosts: vec![host.to_owned()], ..rule("r", &["/"]) };
     for (rule, error) in [
         (rule("r", &[]), "rule r has no uri"),
         (rule("r", &["/a", ""]), "rule r has no uri"),
-        (
-            rule("r", &["/a/*/b/*"]),
-            "uri /a/*/b/* has a wildcard behind its *",
-        ),
+        (rule("r", &["/a/*/b/*"]), "uri /a/*/b/* has a wildcard behind its *"),
         (host(""), "host  is not a name or *.name"),
         (host("a.*.com"), "host a.*.com is not a name or *.name"),
     ] {
@@ -243,32 +180,18 @@ fn host_rank(hosts: &[String], host: &str) -> Vec<(u8, Reverse<usize>)> {
         None => (pattern == host).then_some((0, Reverse(0))),
         Some(end) => (host.len() > end.len() && host.ends_with(end)).then_some((1, Reverse(end.len()))),
     };
-    if hosts.is_empty() {
-        vec![(2, Reverse(0))]
-    } else {
-        hosts.iter().filter_map(one).collect()
-    }
+    if hosts.is_empty() { vec![(2, Reverse(0))] } else { hosts.iter().filter_map(one).collect() }
 }
 
 /// Sorts every candidate and takes the first.
 fn naive(rules: &[Arc<Rule>], query: &Query<'_>) -> Option<(String, String)> {
     let method = MethodSet::only(query.method);
     let mut candidates = Vec::new();
-    for rule in rules
-        .iter()
-        .filter(|rule| rule.methods.is_none_or(|methods| methods.meets(method)))
-    {
+    for rule in rules.iter().filter(|rule| rule.methods.is_none_or(|methods| methods.meets(method))) {
         for host in host_rank(&rule.hosts, query.host) {
             for (at, uri) in rule.uris.iter().enumerate() {
                 if let Some(rank) = uri_rank(uri, query.path) {
-                    candidates.push((
-                        host,
-                        rank,
-                        Reverse(rule.priority),
-                        rule.id.clone(),
-                        at,
-                        uri.clone(),
-                    ));
+                    candidates.push((host, rank, Reverse(rule.priority), rule.id.clone(), at, uri.clone()));
                 }
             }
         }
@@ -277,9 +200,7 @@ fn naive(rules: &[Arc<Rule>], query: &Query<'_>) -> Option<(String, String)> {
 }
 
 fn uri() -> impl Strategy<Value = String> {
-    let piece = select(vec![
-        "a", "b", "ab", "/", "/", "/a", "/b", "/:x", "/:y", ":", "/:x/",
-    ]);
+    let piece = select(vec!["a", "b", "ab", "/", "/", "/a", "/b", "/:x", "/:y", ":", "/:x/"]);
     let end = select(vec!["", "", "*", "/*", "/*b", "/*n", "*/a"]);
     (prop::collection::vec(piece, 0..5), end).prop_map(|(pieces, end)| format!("/{}{end}", pieces.concat()))
 }
@@ -287,12 +208,7 @@ fn uri() -> impl Strategy<Value = String> {
 fn rules() -> impl Strategy<Value = Vec<Arc<Rule>>> {
     let host = select(vec!["a.b.c", "b.c", "*.b.c", "*.c", "*c", "c"]);
     let methods = select(vec![None, None, Some("GET"), Some("POST")]);
-    let rule = (
-        prop::collection::vec(uri(), 1..3),
-        prop::collection::btree_set(host, 0..3),
-        methods,
-        0..3,
-    );
+    let rule = (prop::collection::vec(uri(), 1..3), prop::collection::btree_set(host, 0..3), methods, 0..3);
     prop::collection::vec(rule, 0..24).prop_map(|rules| {
         let rules = rules.into_iter().enumerate();
         let rule = |(at, (uris, hosts, methods, priority)): (usize, (Vec<_>, _, Option<&str>, i32))| {
@@ -316,9 +232,7 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn found(router: &Router<()>, query: &Query<'_>) -> Option<(String, String)> {
-    router
-        .find(query, |_| true)
-        .map(|found| (found.rule().id.clone(), found.uri().to_owned()))
+    router.find(query, |_| true).map(|found| (found.rule().id.clone(), found.uri().to_owned()))
 }
 
 proptest! {

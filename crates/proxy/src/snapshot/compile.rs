@@ -49,10 +49,7 @@ impl Compiler {
             });
             match built {
                 Ok(compiled) => {
-                    let shared = SharedUpstream {
-                        source: record.clone(),
-                        compiled: Arc::new(compiled),
-                    };
+                    let shared = SharedUpstream { source: record.clone(), compiled: Arc::new(compiled) };
                     Some((id.clone(), shared))
                 }
                 Err(reason) => {
@@ -76,9 +73,7 @@ impl Compiler {
         let shares = |kind| resources.shares(&previous.resources, kind);
         let again: Vec<_> = if shares(Kind::Service) && shares(Kind::Upstream) {
             let refused = previous.refused.iter();
-            refused
-                .filter_map(|id| resources.get(Kind::Route, id.as_str()))
-                .collect()
+            refused.filter_map(|id| resources.get(Kind::Route, id.as_str())).collect()
         } else {
             // A route changes with what it refers to.
             resources.of(Kind::Route).values().collect()
@@ -114,11 +109,8 @@ impl Compiler {
         previous: Option<&CompiledRoute>,
     ) -> Result<CompiledRoute, String> {
         let route = Route::from_value(&sources.route.value)?;
-        let service = sources
-            .service
-            .as_ref()
-            .map(|record| Service::from_value(&record.value))
-            .transpose()?;
+        let service =
+            sources.service.as_ref().map(|record| Service::from_value(&record.value)).transpose()?;
         let pipeline = Pipeline::build(
             &merged(service.as_ref(), &route),
             &self.registry,
@@ -132,29 +124,18 @@ impl Compiler {
         let upstream = match (own, sources.upstream.as_ref()) {
             (Some(own), _) => {
                 let before = previous.and_then(|previous| previous.upstream.as_deref());
-                Some(Arc::new(CompiledUpstream::compile(
-                    own,
-                    self.keep_alive,
-                    &self.build,
-                    before,
-                )?))
+                Some(Arc::new(CompiledUpstream::compile(own, self.keep_alive, &self.build, before)?))
             }
             (None, Some(record)) => upstreams.get(&record.id).map(|shared| shared.compiled.clone()),
             (None, None) => None,
         };
         let written = upstream.as_ref().and_then(|upstream| upstream.timeouts);
-        let rule = (route.status == Status::Enabled)
-            .then(|| rule(id, &route, service.as_ref()))
-            .transpose()?;
+        let rule =
+            (route.status == Status::Enabled).then(|| rule(id, &route, service.as_ref())).transpose()?;
         Ok(CompiledRoute {
             id: id.clone(),
             pipeline,
-            timeouts: route
-                .timeout
-                .as_ref()
-                .map(timeouts)
-                .or(written)
-                .unwrap_or_default(),
+            timeouts: route.timeout.as_ref().map(timeouts).or(written).unwrap_or_default(),
             upstream,
             rule: rule.map(Arc::new),
             sources,
@@ -193,11 +174,7 @@ fn sources(
                 .ok_or_else(|| format!("upstream [{id}] does not exist"))?,
         ),
     };
-    Ok(Sources {
-        route: route.clone(),
-        service,
-        upstream,
-    })
+    Ok(Sources { route: route.clone(), service, upstream })
 }
 
 /// The plugins of a service, and over them those of the route.
@@ -212,11 +189,8 @@ fn rule(id: &Id, route: &Route, service: Option<&Service>) -> Result<Rule, Strin
         Some(service) if route.hosts.is_empty() => &service.hosts,
         _ => &route.hosts,
     };
-    let condition = if route.vars.is_empty() {
-        None
-    } else {
-        Some(Condition::parse(&route.vars.clone().into())?)
-    };
+    let condition =
+        if route.vars.is_empty() { None } else { Some(Condition::parse(&route.vars.clone().into())?) };
     let methods =
         MethodSet::parse(route.methods.iter().map(String::as_str)).map_err(|error| error.to_string())?;
     Ok(Rule {
@@ -244,19 +218,12 @@ fn swap_rule(
         changed.remove(old);
     }
     if let Some(rule) = &route.rule {
-        changed
-            .insert(rule, route.clone())
-            .map_err(|error| error.to_string())?;
+        changed.insert(rule, route.clone()).map_err(|error| error.to_string())?;
     }
     *router = changed;
     Ok(route)
 }
 
 fn refusal(record: &Record, reason: String) -> RefusedResource {
-    RefusedResource {
-        kind: record.kind,
-        id: record.id.clone(),
-        modified: record.modified,
-        reason,
-    }
+    RefusedResource { kind: record.kind, id: record.id.clone(), modified: record.modified, reason }
 }

@@ -65,9 +65,5 @@ pub struct Compiler {
 }
 
 pub(crate) fn timeouts(written: &Timeout) -> Timeouts {
-    Timeouts {
-        connect: written.connect,
-        send: written.send,
-        read: written.read,
-    }
+    Timeouts { connect: written.connect, send: written.send, read: written.read }
 }

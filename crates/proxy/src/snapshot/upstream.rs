@@ -55,10 +55,7 @@ impl NodeTls {
             _ => &node.host,
         };
         let verifies = upstream.tls.as_ref().is_some_and(|tls| tls.verify);
-        upstream.scheme.is_tls().then(|| Self {
-            verifies,
-            name: name.into(),
-        })
+        upstream.scheme.is_tls().then(|| Self { verifies, name: name.into() })
     }
 }
 
@@ -92,11 +89,7 @@ impl CompiledUpstream {
         refuse_unsupported(upstream)?;
         let keep_alive = upstream.keepalive_pool.map_or(defaults, |pool| KeepAlive {
             connections: pool.size as usize,
-            timeout: if pool.idle_timeout.is_zero() {
-                Duration::MAX
-            } else {
-                pool.idle_timeout
-            },
+            timeout: if pool.idle_timeout.is_zero() { Duration::MAX } else { pool.idle_timeout },
             requests: pool.requests,
         });
         let node = |node: &Node| {
@@ -106,15 +99,9 @@ impl CompiledUpstream {
                 None => CompiledNode::new(node, upstream, tls, keep_alive, cx),
             }
         };
-        let nodes = upstream
-            .nodes
-            .iter()
-            .map(node)
-            .collect::<Result<Vec<_>, String>>()?;
+        let nodes = upstream.nodes.iter().map(node).collect::<Result<Vec<_>, String>>()?;
         let usable = upstream.nodes.iter().filter(|node| node.weight > 0).count();
-        let retries = upstream
-            .retries
-            .map_or(usable.saturating_sub(1), |retries| retries as usize);
+        let retries = upstream.retries.map_or(usable.saturating_sub(1), |retries| retries as usize);
         Ok(Self {
             rounds: rounds(&upstream.nodes),
             nodes,
@@ -148,10 +135,7 @@ impl CompiledUpstream {
 
     /// The next node that was not asked yet; by priority, then by turn.
     pub(crate) fn pick(&self, asked: &[usize]) -> Option<(usize, &CompiledNode)> {
-        let node = self
-            .rounds
-            .iter()
-            .find_map(|round| round.pick(|node| !asked.contains(&node)))?;
+        let node = self.rounds.iter().find_map(|round| round.pick(|node| !asked.contains(&node)))?;
         Some((node, &self.nodes[node]))
     }
 }
@@ -179,15 +163,10 @@ fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
 fn rounds(nodes: &[Node]) -> Vec<RoundRobin> {
     let mut by_priority: BTreeMap<Reverse<i64>, Vec<u32>> = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate() {
-        let weights = by_priority
-            .entry(Reverse(node.priority))
-            .or_insert_with(|| vec![0; nodes.len()]);
+        let weights = by_priority.entry(Reverse(node.priority)).or_insert_with(|| vec![0; nodes.len()]);
         weights[index] = node.weight;
     }
-    by_priority
-        .values()
-        .map(|weights| RoundRobin::new(weights))
-        .collect()
+    by_priority.values().map(|weights| RoundRobin::new(weights)).collect()
 }
 
 impl CompiledNode {
@@ -200,16 +179,8 @@ impl CompiledNode {
     ) -> Result<Self, String> {
         let port = node.port.unwrap_or(upstream.scheme.default_port());
         let is_v6 = node.host.contains(':');
-        let shown = if is_v6 {
-            format!("[{}]", node.host)
-        } else {
-            node.host.clone()
-        };
-        let host = if port == upstream.scheme.default_port() {
-            shown
-        } else {
-            format!("{shown}:{port}")
-        };
+        let shown = if is_v6 { format!("[{}]", node.host) } else { node.host.clone() };
+        let host = if port == upstream.scheme.default_port() { shown } else { format!("{shown}:{port}") };
         let peer_tls = tls.as_ref().map(|tls| {
             let name = ServerName::try_from(String::from(&*tls.name));
             let name = name.map_err(|_| format!("{} cannot be a TLS name", tls.name))?;
@@ -246,10 +217,7 @@ mod tests {
     fn compile(upstream: &Value, previous: Option<&CompiledUpstream>) -> CompiledUpstream {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), []);
-        let cx = BuildContext {
-            resolver,
-            secrets: Arc::new(Nothing),
-        };
+        let cx = BuildContext { resolver, secrets: Arc::new(Nothing) };
         let upstream = Upstream::from_value(upstream).unwrap();
         CompiledUpstream::compile(&upstream, KeepAlive::default(), &cx, previous).unwrap()
     }

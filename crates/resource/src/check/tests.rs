@@ -14,19 +14,12 @@ const ROUTE_NEEDS: &str = r#"invalid configuration: object matches none of the r
 
 fn refused(kind: Kind, rows: &[(&str, &str)]) {
     for (value, why) in rows {
-        assert_eq!(
-            check(kind, &serde_json::from_str(value).unwrap()).unwrap_err(),
-            *why,
-            "{value}"
-        );
+        assert_eq!(check(kind, &serde_json::from_str(value).unwrap()).unwrap_err(), *why, "{value}");
     }
 }
 
 const SPOILT_ROUTES: &[(&str, &str)] = &[
-    (
-        r#"{"uri":"/a","bogus":1}"#,
-        "invalid configuration: additional properties forbidden, found bogus",
-    ),
+    (r#"{"uri":"/a","bogus":1}"#, "invalid configuration: additional properties forbidden, found bogus"),
     (
         r#"{"plugins":{}}"#,
         "invalid configuration: allOf 1 failed: value should match only one schema, but matches none",
@@ -52,10 +45,7 @@ const SPOILT_ROUTES: &[(&str, &str)] = &[
         r#"{"uri":"/a","uris":["/b"],"plugins":{}}"#,
         "invalid configuration: allOf 1 failed: value should match only one schema, but matches both schemas 1 and 2",
     ),
-    (
-        r#"{"uri":"/a","host":"a","hosts":["b"],"plugins":{}}"#,
-        "only one of host or hosts is allowed",
-    ),
+    (r#"{"uri":"/a","host":"a","hosts":["b"],"plugins":{}}"#, "only one of host or hosts is allowed"),
     (
         r#"{"uri":"/a","remote_addr":"1.1.1.1","remote_addrs":["::1"],"plugins":{}}"#,
         "only one of remote_addr or remote_addrs is allowed",
@@ -73,14 +63,8 @@ const SPOILT_ROUTES: &[(&str, &str)] = &[
         r#"{"uri":"/a","plugins":{},"status":2}"#,
         "invalid configuration: property \"status\" validation failed: matches none of the enum values",
     ),
-    (
-        "[]",
-        "invalid configuration: wrong type: expected object, got array",
-    ),
-    (
-        "null",
-        "invalid configuration: wrong type: expected object, got null",
-    ),
+    ("[]", "invalid configuration: wrong type: expected object, got array"),
+    ("null", "invalid configuration: wrong type: expected object, got null"),
 ];
 
 #[test]
@@ -105,10 +89,7 @@ fn what_differs_from_apisix_on_purpose_is_refused() {
                 r#"{"uri":"/a","plugins":{},"remote_addr":"1.2.3.4.5"}"#,
                 "invalid configuration: property \"remote_addr\" validation failed: object matches none of the required",
             ),
-            (
-                r#"{"uri":"/a","plugins":{},"remote_addr":"::1/129"}"#,
-                "::1/129 is no address and no CIDR",
-            ),
+            (r#"{"uri":"/a","plugins":{},"remote_addr":"::1/129"}"#, "::1/129 is no address and no CIDR"),
             (
                 r#"{"uri":"/a","plugins":{},"filter_func":"function(v) return true end"}"#,
                 "filter_func is not supported: Lua is not run here; use vars or a plugin",
@@ -130,18 +111,12 @@ fn what_differs_from_apisix_on_purpose_is_refused() {
                 r#"{"scheme":"kafka","nodes":{}}"#,
                 "invalid configuration: property \"scheme\" validation failed: matches none of the enum values",
             ),
-            (
-                r#"{"nodes":{"::1:80":1}}"#,
-                "node ::1:80 is not host:port; an IPv6 address stands in brackets",
-            ),
+            (r#"{"nodes":{"::1:80":1}}"#, "node ::1:80 is not host:port; an IPv6 address stands in brackets"),
         ],
     );
     refused(
         Kind::Service,
-        &[(
-            r#"{"script":"return {}  "}"#,
-            "script is not supported: Lua is not run here; use a plugin",
-        )],
+        &[(r#"{"script":"return {}  "}"#, "script is not supported: Lua is not run here; use a plugin")],
     );
 }
 
@@ -195,10 +170,7 @@ fn what_apisix_accepts_is_accepted() {
             Kind::Route,
             r#"{"uri":"/r3","upstream_id":1,"id":7,"remote_addrs":["10.0.0.0/8","::1","1.2.3.4"]}"#,
         ),
-        (
-            Kind::Route,
-            r#"{"uri":"/a","upstream":{"type":"roundrobin","nodes":{}}}"#,
-        ),
+        (Kind::Route, r#"{"uri":"/a","upstream":{"type":"roundrobin","nodes":{}}}"#),
         (
             Kind::Route,
             r#"{"uri":"/m","methods":["POST"],"hosts":["*.ex.com"],"vars":[["arg_a","==","1"]],"plugins":{}}"#,
@@ -214,17 +186,10 @@ fn what_apisix_accepts_is_accepted() {
             r#"{"nodes":[{"host":"a","port":1,"weight":1}],"tls":{"verify":true},"checks":{"active":{}}}"#,
         ),
         (Kind::Service, "{}"),
-        (
-            Kind::Service,
-            r#"{"upstream_id":"u1","enable_websocket":true,"plugins":{"x":{}}}"#,
-        ),
+        (Kind::Service, r#"{"upstream_id":"u1","enable_websocket":true,"plugins":{"x":{}}}"#),
     ];
     for (kind, value) in cases {
-        assert_eq!(
-            check(kind, &serde_json::from_str(value).unwrap()),
-            Ok(()),
-            "{value}"
-        );
+        assert_eq!(check(kind, &serde_json::from_str(value).unwrap()), Ok(()), "{value}");
     }
 }
 
@@ -233,10 +198,7 @@ fn a_route_is_read_into_lists() {
     let route = json!({"uri": "/a", "host": "b", "remote_addr": "10.0.0.7", "priority": -1, "status": 0,
         "service_id": 7, "timeout": {"connect": 0.5, "send": 1, "read": 2}});
     let route = Route::from_value(&route).unwrap();
-    assert_eq!(
-        (route.uris, route.hosts),
-        (vec!["/a".to_owned()], vec!["b".to_owned()])
-    );
+    assert_eq!((route.uris, route.hosts), (vec!["/a".to_owned()], vec!["b".to_owned()]));
     assert_eq!(route.remote_addrs, ["10.0.0.7/32".parse().unwrap()]);
     assert_eq!((route.priority, route.status), (-1, Status::Disabled));
     assert_eq!(route.service_id.unwrap().as_str(), "7");
@@ -247,22 +209,16 @@ fn a_route_is_read_into_lists() {
 fn an_upstream_is_read_with_its_defaults() {
     let upstream = Upstream::from_value(&json!({"nodes": {"a": 1}, "keepalive_pool": {}})).unwrap();
     assert_eq!(upstream.keepalive_pool, Some(KeepalivePool::default()));
-    assert_eq!(
-        (upstream.balance, upstream.scheme),
-        (Balance::RoundRobin, Scheme::Http)
-    );
+    assert_eq!((upstream.balance, upstream.scheme), (Balance::RoundRobin, Scheme::Http));
     assert_eq!((upstream.pass_host, upstream.retries), (PassHost::Pass, None));
     assert_eq!(Scheme::Https.default_port(), 443);
 }
 
 #[test]
 fn rows_of_another_program_are_refused_without_a_schema_too() {
-    for route in [
-        json!({"plugins": {}}),
-        json!({"uri": "a"}),
-        json!({"uri": "/", "methods": ["FOO"]}),
-        json!(1),
-    ] {
+    for route in
+        [json!({"plugins": {}}), json!({"uri": "a"}), json!({"uri": "/", "methods": ["FOO"]}), json!(1)]
+    {
         assert!(Route::from_value(&route).is_err(), "{route}");
     }
     assert!(Service::from_value(&json!({"nodes": {}})).is_err());
@@ -273,23 +229,14 @@ fn stored(rows: &[(Kind, &str, Value)]) -> Resources {
     for (index, (kind, id, value)) in (1..).zip(rows) {
         let (created, modified) = (Revision(index), Revision(index));
         let id = Id::new(id).unwrap();
-        resources.insert(Record {
-            kind: *kind,
-            id,
-            value: value.clone(),
-            created,
-            modified,
-        });
+        resources.insert(Record { kind: *kind, id, value: value.clone(), created, modified });
     }
     resources
 }
 
 #[test]
 fn references_lead_somewhere_or_are_named() {
-    let resources = stored(&[
-        (Kind::Upstream, "1", json!({"nodes": {}})),
-        (Kind::Service, "s", json!({})),
-    ]);
+    let resources = stored(&[(Kind::Upstream, "1", json!({"nodes": {}})), (Kind::Service, "s", json!({}))]);
     let candidate = |value: &Value| check_references(&resources, value);
     assert_eq!(candidate(&json!({"upstream_id": 1, "service_id": "s"})), Ok(()));
     let cases = [
@@ -309,10 +256,7 @@ fn references_lead_somewhere_or_are_named() {
     for (value, why) in cases {
         assert_eq!(candidate(&value).unwrap_err(), why);
     }
-    assert_eq!(
-        references(&json!({"upstream_id": 7})),
-        [(Kind::Upstream, Id::new("7").unwrap())]
-    );
+    assert_eq!(references(&json!({"upstream_id": 7})), [(Kind::Upstream, Id::new("7").unwrap())]);
 }
 
 #[test]
@@ -323,10 +267,7 @@ fn what_is_in_use_may_not_be_deleted() {
         (Kind::Route, "r1", json!({"uri": "/", "service_id": "s1"})),
     ]);
     let why = |kind, id| check_unused(&resources, kind, id).unwrap_err();
-    assert_eq!(
-        why(Kind::Upstream, "u1"),
-        "can not delete this upstream, service [s1] is still using it now"
-    );
+    assert_eq!(why(Kind::Upstream, "u1"), "can not delete this upstream, service [s1] is still using it now");
     assert_eq!(
         why(Kind::Service, "s1"),
         "can not delete this service directly, route [r1] is still using it now"
@@ -342,33 +283,18 @@ fn the_schemas_are_closed_and_described() {
         assert_eq!(schema["additionalProperties"], false, "{}", kind.name());
         assert_eq!(schema["type"], "object");
         let text = schema.to_string();
-        for strange in [
-            "null",
-            "$ref",
-            "uint",
-            "\"const\"",
-            "nanos",
-            "\\n",
-            "\"default\":{}",
-            "\"default\":[]",
-        ] {
+        for strange in
+            ["null", "$ref", "uint", "\"const\"", "nanos", "\\n", "\"default\":{}", "\"default\":[]"]
+        {
             assert!(!text.contains(strange), "{strange} in {text}");
         }
     }
     let route = Kind::Route.schema().as_value();
-    assert!(
-        route["properties"]["uri"]["description"]
-            .as_str()
-            .unwrap()
-            .contains("path")
-    );
+    assert!(route["properties"]["uri"]["description"].as_str().unwrap().contains("path"));
     assert_eq!(route["properties"]["upstream"]["additionalProperties"], false);
     assert_eq!(route["anyOf"].as_array().unwrap().len(), 10);
     let balance = &Kind::Upstream.schema().as_value()["properties"]["type"];
-    assert_eq!(
-        balance["enum"],
-        json!(["roundrobin", "chash", "ewma", "least_conn"])
-    );
+    assert_eq!(balance["enum"], json!(["roundrobin", "chash", "ewma", "least_conn"]));
     assert_eq!(balance["default"], "roundrobin");
 }
 
@@ -380,24 +306,11 @@ fn anything() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         prop_oneof!["[ -~]{0,8}", Just("/a".to_owned()), Just("1.2.3.4".to_owned())].prop_map(Value::from),
     ];
-    let fields = [
-        "uri",
-        "uris",
-        "hosts",
-        "remote_addr",
-        "vars",
-        "upstream",
-        "nodes",
-        "timeout",
-        "id",
-        "type",
-        "tls",
-    ];
+    let fields =
+        ["uri", "uris", "hosts", "remote_addr", "vars", "upstream", "nodes", "timeout", "id", "type", "tls"];
     leaf.prop_recursive(3, 24, 4, move |inner| {
-        let name = prop_oneof![
-            proptest::sample::select(fields.to_vec()).prop_map(str::to_owned),
-            "[a-z:.0-9]{0,6}"
-        ];
+        let name =
+            prop_oneof![proptest::sample::select(fields.to_vec()).prop_map(str::to_owned), "[a-z:.0-9]{0,6}"];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             proptest::collection::vec((name, inner), 0..5)

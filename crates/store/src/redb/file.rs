@@ -70,12 +70,8 @@ pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
     }
     let backend = FileBackend::new(file).map_err(|error| explain(path, error.into()))?;
     let held = HeldFile::new(backend).map_err(unavailable)?;
-    let opened = builder()
-        .create_with_backend(held.clone())
-        .map_err(redb::Error::from);
-    let opened = opened
-        .and_then(|database| read(path, database))
-        .map_err(|error| explain(path, error))??;
+    let opened = builder().create_with_backend(held.clone()).map_err(redb::Error::from);
+    let opened = opened.and_then(|database| read(path, database)).map_err(|error| explain(path, error))??;
     held.let_go().map_err(unavailable)?;
     Ok(opened)
 }
@@ -83,10 +79,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
 /// Says in this crate's words what redb says.
 pub(super) fn explain(path: &Path, error: redb::Error) -> StoreError {
     let path = path.display().to_string();
-    let damaged = |reason: String| StoreError::Damaged {
-        path: path.clone(),
-        reason,
-    };
+    let damaged = |reason: String| StoreError::Damaged { path: path.clone(), reason };
     match error {
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StoreError::Locked { path },
         redb::Error::Corrupted(reason) => damaged(reason),
@@ -117,12 +110,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     }
     let draft: PathBuf = path.with_extension(format!("{}.new", std::process::id()));
     secret_file::remove_if_there(&draft).map_err(unavailable)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&draft);
     let file = file.map_err(unavailable)?;
     let filled = fill(file).map_err(|error| explain(path, error));
     let placed = filled.and_then(|()| secret_file::place(&draft, path).map_err(unavailable));
@@ -147,17 +135,11 @@ fn read(path: &Path, database: Database) -> Result<Result<Opened, StoreError>, r
     let meta = transaction.open_table(META)?;
     let number = |name: &str| meta.get(name).map(|found| found.map(|number| number.value()));
     let (Some(format), Some(revision)) = (number(FORMAT)?, number(REVISION)?) else {
-        return Err(redb::Error::Corrupted(
-            "it has no format or no revision".to_owned(),
-        ));
+        return Err(redb::Error::Corrupted("it has no format or no revision".to_owned()));
     };
     if format > KNOWN_FORMAT {
         let path = path.display().to_string();
-        return Ok(Err(StoreError::TooNew {
-            path,
-            format,
-            known: KNOWN_FORMAT,
-        }));
+        return Ok(Err(StoreError::TooNew { path, format, known: KNOWN_FORMAT }));
     }
     let mut resources = Resources::default();
     let mut unreadable = Vec::new();
@@ -165,19 +147,12 @@ fn read(path: &Path, database: Database) -> Result<Result<Opened, StoreError>, r
         let (key, value) = row?;
         match record(key.value(), value.value()) {
             Ok(record) => resources.insert(record),
-            Err(reason) => unreadable.push(UnreadableRecord {
-                key: key.value().to_owned(),
-                reason,
-            }),
+            Err(reason) => unreadable.push(UnreadableRecord { key: key.value().to_owned(), reason }),
         }
     }
     resources.revision = resources.revision.max(Revision(revision));
     drop((meta, transaction));
-    Ok(Ok(Opened {
-        database,
-        resources,
-        unreadable,
-    }))
+    Ok(Ok(Opened { database, resources, unreadable }))
 }
 
 fn record(key: &str, (created, modified, json): (u64, u64, &[u8])) -> Result<Record, String> {
@@ -188,13 +163,9 @@ fn record(key: &str, (created, modified, json): (u64, u64, &[u8])) -> Result<Rec
     let value: Value =
         serde_json::from_slice(json).map_err(|error| format!("its JSON is broken: {error}"))?;
     match value {
-        Value::Object(_) => Ok(Record {
-            kind,
-            id,
-            value,
-            created: Revision(created),
-            modified: Revision(modified),
-        }),
+        Value::Object(_) => {
+            Ok(Record { kind, id, value, created: Revision(created), modified: Revision(modified) })
+        }
         _ => Err("its JSON is not an object".to_owned()),
     }
 }

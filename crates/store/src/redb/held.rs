@@ -36,14 +36,8 @@ enum Step {
 impl HeldFile {
     /// Holds back what is written to a file.
     pub(crate) fn new(file: FileBackend) -> io::Result<Self> {
-        let held = Held {
-            length: file.len()?,
-            steps: Vec::new(),
-        };
-        Ok(Self(Arc::new(Inner {
-            file,
-            held: Mutex::new(Some(held)),
-        })))
+        let held = Held { length: file.len()?, steps: Vec::new() };
+        Ok(Self(Arc::new(Inner { file, held: Mutex::new(Some(held)) })))
     }
 
     /// Writes what waits, in its order, and holds back nothing from now on.
@@ -106,16 +100,12 @@ impl Held {
 
 /// The index of a position in a window that starts at `offset`, kept within the window.
 fn clip(position: u64, offset: u64, length: usize) -> usize {
-    usize::try_from(position.saturating_sub(offset))
-        .unwrap_or(usize::MAX)
-        .min(length)
+    usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX).min(length)
 }
 
 impl StorageBackend for HeldFile {
     fn len(&self) -> io::Result<u64> {
-        self.held()
-            .as_ref()
-            .map_or_else(|| self.0.file.len(), |held| Ok(held.length))
+        self.held().as_ref().map_or_else(|| self.0.file.len(), |held| Ok(held.length))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -126,31 +116,16 @@ impl StorageBackend for HeldFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        if self.hold(|| Step::Resize(len)) {
-            Ok(())
-        } else {
-            self.0.file.set_len(len)
-        }
+        if self.hold(|| Step::Resize(len)) { Ok(()) } else { self.0.file.set_len(len) }
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.hold(|| Step::Sync) {
-            Ok(())
-        } else {
-            self.0.file.sync_data()
-        }
+        if self.hold(|| Step::Sync) { Ok(()) } else { self.0.file.sync_data() }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let step = || Step::Write {
-            offset,
-            bytes: data.to_vec(),
-        };
-        if self.hold(step) {
-            Ok(())
-        } else {
-            self.0.file.write(offset, data)
-        }
+        let step = || Step::Write { offset, bytes: data.to_vec() };
+        if self.hold(step) { Ok(()) } else { self.0.file.write(offset, data) }
     }
 
     fn close(&self) -> io::Result<()> {
@@ -196,11 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, b"abcdef").unwrap();
-        let opened = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
+        let opened = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let file = HeldFile::new(FileBackend::new(opened).unwrap()).unwrap();
         file.write(2, b"XY").unwrap();
         file.set_len(5).unwrap();

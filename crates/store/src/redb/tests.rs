@@ -16,18 +16,11 @@ use super::{RedbStore, UnreadableRecord};
 use crate::{Change, Expect, Store, StoreError};
 
 fn put(id: u64, value: Value) -> Change {
-    Change::Put {
-        kind: Kind::Route,
-        id: Id::new(&id.to_string()).unwrap(),
-        value,
-    }
+    Change::Put { kind: Kind::Route, id: Id::new(&id.to_string()).unwrap(), value }
 }
 
 fn delete(id: u64) -> Change {
-    Change::Delete {
-        kind: Kind::Route,
-        id: Id::new(&id.to_string()).unwrap(),
-    }
+    Change::Delete { kind: Kind::Route, id: Id::new(&id.to_string()).unwrap() }
 }
 
 fn record(store: &RedbStore, id: &str) -> Option<Arc<Record>> {
@@ -37,18 +30,9 @@ fn record(store: &RedbStore, id: &str) -> Option<Arc<Record>> {
 /// A store that somebody closed after three changes.
 async fn closed(path: &Path) {
     let store = RedbStore::open(path).unwrap();
-    store
-        .commit(put(1, json!({"uri": "/old"})), Expect::Absent)
-        .await
-        .unwrap();
-    store
-        .commit(put(2, json!({"uri": "/two"})), Expect::Absent)
-        .await
-        .unwrap();
-    store
-        .commit(put(1, json!({"uri": "/new", "desc": "é"})), Expect::Anything)
-        .await
-        .unwrap();
+    store.commit(put(1, json!({"uri": "/old"})), Expect::Absent).await.unwrap();
+    store.commit(put(2, json!({"uri": "/two"})), Expect::Absent).await.unwrap();
+    store.commit(put(1, json!({"uri": "/new", "desc": "é"})), Expect::Anything).await.unwrap();
 }
 
 #[tokio::test]
@@ -62,25 +46,12 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let one = record(&store, "1").unwrap();
     assert_eq!(one.value, json!({"uri": "/new", "desc": "é"}));
     assert_eq!((one.created, one.modified), (Revision(1), Revision(3)));
-    assert_eq!(
-        store
-            .commit(delete(1), Expect::Unchanged(Revision(3)))
-            .await
-            .unwrap(),
-        Revision(4)
-    );
+    assert_eq!(store.commit(delete(1), Expect::Unchanged(Revision(3))).await.unwrap(), Revision(4));
     drop(store);
     let store = RedbStore::open(&path).unwrap();
     assert_eq!(record(&store, "1"), None);
-    assert_eq!(
-        store.watch().borrow().revision,
-        Revision(4),
-        "a deletion counts as well"
-    );
-    assert_eq!(
-        store.commit(put(1, json!({})), Expect::Absent).await.unwrap(),
-        Revision(5)
-    );
+    assert_eq!(store.watch().borrow().revision, Revision(4), "a deletion counts as well");
+    assert_eq!(store.commit(put(1, json!({})), Expect::Absent).await.unwrap(), Revision(5));
     assert_eq!(record(&store, "1").unwrap().created, Revision(5));
 }
 
@@ -89,10 +60,7 @@ async fn a_watch_shows_a_change_when_it_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let store = RedbStore::open(&folder.path().join("lockgate.redb")).unwrap();
     let mut watch = store.watch();
-    let revision = store
-        .commit(put(1, json!({"uri": "/"})), Expect::Anything)
-        .await
-        .unwrap();
+    let revision = store.commit(put(1, json!({"uri": "/"})), Expect::Anything).await.unwrap();
     assert!(watch.has_changed().unwrap());
     assert_eq!(watch.borrow_and_update().revision, revision);
 }
@@ -112,15 +80,7 @@ async fn one_refused_change_does_not_hinder_those_beside_it() {
     assert!(matches!(conflict, Err(StoreError::Conflict(key)) if key == "/apisix/routes/1"));
     assert!(matches!(missing, Err(StoreError::Missing(key)) if key == "/apisix/routes/7"));
     drop(store);
-    assert_eq!(
-        RedbStore::open(&path)
-            .unwrap()
-            .watch()
-            .borrow()
-            .of(Kind::Route)
-            .len(),
-        2
-    );
+    assert_eq!(RedbStore::open(&path).unwrap().watch().borrow().of(Kind::Route).len(), 2);
 }
 
 #[tokio::test]
@@ -143,11 +103,7 @@ fn tamper(path: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
 
 fn set_row(path: &Path, key: &str, json: &str) {
     tamper(path, |transaction| {
-        transaction
-            .open_table(RECORDS)
-            .unwrap()
-            .insert(key, (1, 1, json.as_bytes()))
-            .unwrap();
+        transaction.open_table(RECORDS).unwrap().insert(key, (1, 1, json.as_bytes())).unwrap();
     });
 }
 
@@ -166,22 +122,12 @@ async fn what_cannot_be_read_is_reported_and_kept() {
         for (UnreadableRecord { reason, .. }, expected) in store.unreadable().iter().zip(reasons) {
             assert!(reason.contains(expected), "{reason}");
         }
-        let keys: Vec<_> = store
-            .unreadable()
-            .iter()
-            .map(|record| record.key.as_str())
-            .collect();
-        assert_eq!(
-            keys,
-            ["/apisix/novelties/1", "/apisix/routes/2", "/apisix/routes/3"]
-        );
+        let keys: Vec<_> = store.unreadable().iter().map(|record| record.key.as_str()).collect();
+        assert_eq!(keys, ["/apisix/novelties/1", "/apisix/routes/2", "/apisix/routes/3"]);
         store.commit(put(9, json!({})), Expect::Anything).await.unwrap();
     }
     let store = RedbStore::open(&path).unwrap();
-    store
-        .commit(put(2, json!({"uri": "/two"})), Expect::Anything)
-        .await
-        .unwrap();
+    store.commit(put(2, json!({"uri": "/two"})), Expect::Anything).await.unwrap();
     drop(store);
     assert_eq!(RedbStore::open(&path).unwrap().unreadable().len(), 2);
 }
@@ -203,10 +149,7 @@ async fn a_later_format_is_refused() {
         transaction.open_table(META).unwrap().insert("format", 2).unwrap();
     });
     let error = refusal(&path).to_string();
-    assert!(
-        error.ends_with("lockgate.redb has format 2; this version reads up to 1"),
-        "{error}"
-    );
+    assert!(error.ends_with("lockgate.redb has format 2; this version reads up to 1"), "{error}");
 }
 
 #[test]
@@ -234,9 +177,7 @@ fn what_is_no_store_is_reported_and_left() {
 fn noise(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed;
     move |below| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap() % below
     }
 }
@@ -266,11 +207,7 @@ async fn damage_is_reported_and_left_or_does_not_matter() {
             Err(error) => {
                 reported += 1;
                 assert!(error.to_string().contains("lockgate.redb"), "{error}");
-                assert_eq!(
-                    std::fs::read(&path).unwrap(),
-                    spoilt,
-                    "round {round}: the file was changed"
-                );
+                assert_eq!(std::fs::read(&path).unwrap(), spoilt, "round {round}: the file was changed");
             }
         }
     }
@@ -340,11 +277,7 @@ fn acknowledged_changes_survive_fifty_kills() {
         assert!(store.unreadable().is_empty(), "{:?}", store.unreadable());
         for n in (revision.saturating_sub(ROUTES) + 1)..=revision {
             let found = record(&store, &(n % ROUTES).to_string()).expect("a change is lost");
-            assert_eq!(
-                (found.modified.0, &found.value["n"]),
-                (n, &json!(n)),
-                "round {round}"
-            );
+            assert_eq!((found.modified.0, &found.value["n"]), (n, &json!(n)), "round {round}");
         }
     }
     assert!(revision > 300, "the victim got {revision} changes done");
@@ -370,20 +303,13 @@ async fn cramped() {
         assert!(kept < 10_000, "the limit does not hold");
     };
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    assert_eq!(
-        store.watch().borrow().of(Kind::Route).len() as u64,
-        kept,
-        "what failed is not shown"
-    );
+    assert_eq!(store.watch().borrow().of(Kind::Route).len() as u64, kept, "what failed is not shown");
     let again = store.commit(put(kept, long), Expect::Absent).await.unwrap_err();
     assert!(matches!(again, StoreError::Unavailable(_)), "{again}");
     let room = ["--fsize=unlimited", "--pid", &std::process::id().to_string()].map(str::to_owned);
     assert!(Command::new("prlimit").args(room).status().unwrap().success());
     for id in 0..kept / 2 {
-        store
-            .commit(delete(id), Expect::Anything)
-            .await
-            .expect("there is room again");
+        store.commit(delete(id), Expect::Anything).await.expect("there is room again");
     }
     println!("\nkept {kept}");
 }
@@ -403,10 +329,7 @@ fn a_full_disk_refuses_changes_until_there_is_room() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    let kept = said
-        .lines()
-        .find_map(|line| line.strip_prefix("kept "))
-        .and_then(|n| n.parse::<u64>().ok());
+    let kept = said.lines().find_map(|line| line.strip_prefix("kept ")).and_then(|n| n.parse::<u64>().ok());
     let kept = kept.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
     let store = RedbStore::open(&path).unwrap();
     let resources = store.watch().borrow().clone();

@@ -56,11 +56,7 @@ impl Writer {
                 self.database = None;
                 tracing::error!(path = %self.path.display(), %error, "changes could not be kept");
                 for request in batch {
-                    drop(
-                        request
-                            .answer
-                            .send(Err(StoreError::Unavailable(error.to_string()))),
-                    );
+                    drop(request.answer.send(Err(StoreError::Unavailable(error.to_string()))));
                 }
             }
         }
@@ -70,17 +66,10 @@ impl Writer {
     fn write(&mut self, batch: &[Request]) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
         self.reopen()?;
         let mut resources = self.resources.borrow().clone();
-        let outcomes: Vec<_> = batch
-            .iter()
-            .map(|request| apply(&mut resources, &request.change, request.expect))
-            .collect();
-        let made = || {
-            batch
-                .iter()
-                .zip(&outcomes)
-                .filter(|(_, outcome)| outcome.is_ok())
-                .map(|(request, _)| request)
-        };
+        let outcomes: Vec<_> =
+            batch.iter().map(|request| apply(&mut resources, &request.change, request.expect)).collect();
+        let made =
+            || batch.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(request, _)| request);
         if made().next().is_some()
             && let Some(database) = &self.database
         {
@@ -116,17 +105,12 @@ fn keep<'a>(
         match resources.get(*kind, id.as_str()) {
             Some(record) => {
                 let json = record.value.to_string();
-                records.insert(
-                    key.as_str(),
-                    (record.created.0, record.modified.0, json.as_bytes()),
-                )?;
+                records.insert(key.as_str(), (record.created.0, record.modified.0, json.as_bytes()))?;
             }
             None => drop(records.remove(key.as_str())?),
         }
     }
     drop(records);
-    transaction
-        .open_table(META)?
-        .insert(REVISION, resources.revision.0)?;
+    transaction.open_table(META)?.insert(REVISION, resources.revision.0)?;
     Ok(transaction.commit()?)
 }

@@ -119,11 +119,7 @@ impl<V> Template<V> {
 fn name(text: &str, at: usize) -> Result<(&str, &str), InvalidFormat> {
     if let Some(inner) = text.strip_prefix('{') {
         let (name, after) = inner.split_once('}').ok_or(InvalidFormat::Open(at))?;
-        return if name.is_empty() {
-            Err(InvalidFormat::Nameless(at))
-        } else {
-            Ok((name, after))
-        };
+        return if name.is_empty() { Err(InvalidFormat::Nameless(at)) } else { Ok((name, after)) };
     }
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     match text.bytes().position(|byte| !is_part(byte)).unwrap_or(text.len()) {
@@ -139,9 +135,9 @@ impl Escape {
         // Without an early end the loop is a few vector instructions.
         let is_clean = match self {
             Self::Default => !value.iter().fold(false, |found, byte| found | needs_hex(*byte)),
-            Self::Json => !value
-                .iter()
-                .fold(false, |found, byte| found | !byte.is_ascii() | needs_json(*byte)),
+            Self::Json => {
+                !value.iter().fold(false, |found, byte| found | !byte.is_ascii() | needs_json(*byte))
+            }
             Self::None => true,
         };
         if is_clean {

@@ -49,18 +49,10 @@ fn a_broken_format_says_where() {
 fn values_are_escaped_as_nginx_does() {
     for (escape, value, line) in [
         (Escape::Default, Some(&b"a b~"[..]), "[a b~]"),
-        (
-            Escape::Default,
-            Some(b"a\"b\\\n\x7f\xc3\xa9"),
-            "[a\\x22b\\x5C\\x0A\\x7F\\xC3\\xA9]",
-        ),
+        (Escape::Default, Some(b"a\"b\\\n\x7f\xc3\xa9"), "[a\\x22b\\x5C\\x0A\\x7F\\xC3\\xA9]"),
         (Escape::Default, Some(b""), "[]"),
         (Escape::Default, None, "[-]"),
-        (
-            Escape::Json,
-            Some(b"a\"\\\n\r\t\x08\x0c\x01/"),
-            "[a\\\"\\\\\\n\\r\\t\\b\\f\\u0001/]",
-        ),
+        (Escape::Json, Some(b"a\"\\\n\r\t\x08\x0c\x01/"), "[a\\\"\\\\\\n\\r\\t\\b\\f\\u0001/]"),
         (Escape::Json, Some("é".as_bytes()), "[é]"),
         (Escape::Json, Some(b"\xff"), "[\u{fffd}]"),
         (Escape::Json, None, "[]"),
@@ -95,10 +87,7 @@ fn every_line_of_every_worker_is_written() {
     drop(log);
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 4000);
-    assert!(
-        text.lines().all(|line| line.split(' ').count() == 2),
-        "lines stay whole"
-    );
+    assert!(text.lines().all(|line| line.split(' ').count() == 2), "lines stay whole");
     fs::remove_file(path).unwrap();
 }
 

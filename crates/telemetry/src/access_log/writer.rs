@@ -51,13 +51,11 @@ impl AccessLog {
         let (finish, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
         let own = shared.clone();
-        thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || {
-                write_all(sink, &batches, &own);
-                // Nobody may be waiting any more.
-                let _ = finish.try_send(());
-            })?;
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            write_all(sink, &batches, &own);
+            // Nobody may be waiting any more.
+            let _ = finish.try_send(());
+        })?;
         Ok(Self { sender, shared, done })
     }
 
@@ -204,10 +202,7 @@ impl Sink {
             Some("/dev/stderr") => Output::Stderr,
             _ => Output::File(OpenOptions::new().append(true).create(true).open(path)?),
         };
-        Ok(Self {
-            path: path.to_owned(),
-            output,
-        })
+        Ok(Self { path: path.to_owned(), output })
     }
 
     /// Keeps the old file where the new one cannot be opened.
@@ -223,10 +218,7 @@ impl Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.output {
             Output::File(file) => file.write_all(bytes),
-            Output::Stdout => io::stdout()
-                .lock()
-                .write_all(bytes)
-                .and_then(|()| io::stdout().flush()),
+            Output::Stdout => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
             Output::Stderr => io::stderr().lock().write_all(bytes),
         }
     }

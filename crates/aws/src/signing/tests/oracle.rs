@@ -34,10 +34,7 @@ impl Case {
             method: "GET",
             path: path.to_owned(),
             query: None,
-            headers: vec![(
-                "host".to_owned(),
-                "x.execute-api.us-east-1.amazonaws.com".to_owned(),
-            )],
+            headers: vec![("host".to_owned(), "x.execute-api.us-east-1.amazonaws.com".to_owned())],
             body: Vec::new(),
             token: None,
             unix_seconds: NOON,
@@ -46,9 +43,7 @@ impl Case {
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The request in the form that our signer takes.
@@ -57,10 +52,7 @@ impl Case {
             method: self.method,
             path: &self.path,
             query: self.query.as_deref(),
-            headers: self
-                .pairs()
-                .map(|(name, value)| (name, value.as_bytes()))
-                .collect(),
+            headers: self.pairs().map(|(name, value)| (name, value.as_bytes())).collect(),
             payload: Payload::Bytes(&self.body),
         }
     }
@@ -69,9 +61,7 @@ impl Case {
     pub(super) fn ours(&self) -> Vec<(String, String)> {
         let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, self.token.as_deref()).unwrap();
         let signer = Signer::new("us-east-1", self.service).unwrap();
-        let ours = signer
-            .sign(&credentials, self.unix_seconds, self.signable())
-            .unwrap();
+        let ours = signer.sign(&credentials, self.unix_seconds, self.signable()).unwrap();
         sorted(ours.headers())
     }
 
@@ -94,11 +84,7 @@ impl Case {
             .build()
             .unwrap()
             .into();
-        let query = self
-            .query
-            .as_ref()
-            .map(|query| format!("?{query}"))
-            .unwrap_or_default();
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let uri = format!("https://host{}{query}", self.path);
         let body = SignableBody::Bytes(&self.body);
         let request = SignableRequest::new(self.method, uri, self.pairs(), body).unwrap();
@@ -108,9 +94,7 @@ impl Case {
 }
 
 fn sorted<'n, 'v>(headers: impl Iterator<Item = (&'n str, &'v str)>) -> Vec<(String, String)> {
-    let mut headers: Vec<_> = headers
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let mut headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     headers.sort();
     headers
 }

@@ -19,23 +19,11 @@ struct Shape {
 }
 
 const fn path(name: &'static str, path: &'static str, canonical_path: &'static str) -> Shape {
-    Shape {
-        name,
-        path,
-        query: "",
-        header: None,
-        canonical_path,
-        canonical_query: "",
-        canonical_header: None,
-    }
+    Shape { name, path, query: "", header: None, canonical_path, canonical_query: "", canonical_header: None }
 }
 
 const fn query(name: &'static str, query: &'static str, canonical_query: &'static str) -> Shape {
-    Shape {
-        query,
-        canonical_query,
-        ..path(name, "/x", "/x")
-    }
+    Shape { query, canonical_query, ..path(name, "/x", "/x") }
 }
 
 const fn header(
@@ -43,11 +31,7 @@ const fn header(
     header: (&'static str, &'static str),
     canonical_header: Option<&'static str>,
 ) -> Shape {
-    Shape {
-        header: Some(header),
-        canonical_header,
-        ..path(name, "/x", "/x")
-    }
+    Shape { header: Some(header), canonical_header, ..path(name, "/x", "/x") }
 }
 
 const SHAPES: [Shape; 29] = [
@@ -60,24 +44,12 @@ const SHAPES: [Shape; 29] = [
     path("dot segment", "/a/./b", "/a/b"),
     path("double-dot segment", "/a/../b", "/b"),
     path("unreserved characters", "/A-z_0.9~", "/A-z_0.9~"),
-    header(
-        "empty header",
-        ("x-amz-meta-empty", ""),
-        Some("x-amz-meta-empty:"),
-    ),
+    header("empty header", ("x-amz-meta-empty", ""), Some("x-amz-meta-empty:")),
     header("te", ("TE", "trailers"), None),
     header("expect", ("Expect", "100-continue"), None),
-    header(
-        "trace id",
-        ("X-Amzn-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793"),
-        None,
-    ),
+    header("trace id", ("X-Amzn-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793"), None),
     header("forwarded for", ("X-Forwarded-For", "192.0.2.1"), None),
-    header(
-        "client's security token",
-        ("X-Amz-Security-Token", "slipped-in"),
-        None,
-    ),
+    header("client's security token", ("X-Amz-Security-Token", "slipped-in"), None),
     header("underscore header", ("x_my_header", "1"), None),
     path("trailing slash", "/a/b/", "/a/b/"),
     path("at sign", "/user@example.com", "/user%40example.com"),
@@ -92,16 +64,8 @@ const SHAPES: [Shape; 29] = [
     path("parentheses", "/f(x)!*'", "/f%28x%29%21%2A%27"),
     path("utf-8 in the path", "/café/%C3%A9", "/caf%C3%A9/%25C3%25A9"),
     path("percent sign", "/100%25/a%2Fb", "/100%2525/a%252Fb"),
-    header(
-        "double space",
-        ("x-amz-meta-a", "a  b   c "),
-        Some("x-amz-meta-a:a b c"),
-    ),
-    header(
-        "tab",
-        ("content-type", "text/plain;\t \tcharset=x"),
-        Some("content-type:text/plain; charset=x"),
-    ),
+    header("double space", ("x-amz-meta-a", "a  b   c "), Some("x-amz-meta-a:a b c")),
+    header("tab", ("content-type", "text/plain;\t \tcharset=x"), Some("content-type:text/plain; charset=x")),
     header("double space in the user agent", ("User-Agent", "a  b"), None),
     path("escaped space", "/a%20b", "/a%2520b"),
 ];
@@ -154,11 +118,7 @@ fn every_shape_is_signed_as_by_the_crate_of_aws() {
 #[test]
 fn a_repeated_header_is_joined_in_the_order_it_is_sent() {
     let mut case = Case::get("/x");
-    for (name, value) in [
-        ("X-Amz-Meta-A", "z"),
-        ("x-amz-meta-b", "b"),
-        ("x-amz-meta-a", " a  a "),
-    ] {
+    for (name, value) in [("X-Amz-Meta-A", "z"), ("x-amz-meta-b", "b"), ("x-amz-meta-a", " a  a ")] {
         case.headers.push((name.to_owned(), value.to_owned()));
     }
     assert!(canonical(&case).contains("\nx-amz-meta-a:z,a a\nx-amz-meta-b:b\n"));

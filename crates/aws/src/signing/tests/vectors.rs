@@ -50,13 +50,7 @@ impl Vector {
                 headers.push((name.to_owned(), value.into()));
             }
         }
-        Self {
-            method: method.into(),
-            path: path.into(),
-            query,
-            headers,
-            body: body.into(),
-        }
+        Self { method: method.into(), path: path.into(), query, headers, body: body.into() }
     }
 
     fn signable(&self) -> Signable<'_, Vec<(&str, &[u8])>> {
@@ -64,11 +58,7 @@ impl Vector {
             method: &self.method,
             path: &self.path,
             query: self.query.as_deref(),
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_slice()))
-                .collect(),
+            headers: self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect(),
             payload: Payload::Bytes(self.body.as_bytes()),
         }
     }
@@ -99,10 +89,7 @@ fn check(folder: &Path) -> Result<(), SigningError> {
     let signature = made.authorization.rsplit_once("Signature=").unwrap().1;
     assert_eq!(signature, read("header-signature.txt"), "{name}");
     let whole = read("header-signed-request.txt");
-    assert!(
-        whole.contains(&format!("\nAuthorization:{}\n", made.authorization)),
-        "{name}"
-    );
+    assert!(whole.contains(&format!("\nAuthorization:{}\n", made.authorization)), "{name}");
     Ok(())
 }
 

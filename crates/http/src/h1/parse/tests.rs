@@ -47,14 +47,8 @@ fn ambiguous_framing_is_refused() {
     ] {
         assert_eq!(refused(&format!("{start}{fields}\r\n")), 400, "{fields}");
     }
-    assert_eq!(
-        refused(&format!("{start}Transfer-Encoding: gzip, chunked\r\n\r\n")),
-        501
-    );
-    assert_eq!(
-        refused("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        400
-    );
+    assert_eq!(refused(&format!("{start}Transfer-Encoding: gzip, chunked\r\n\r\n")), 501);
+    assert_eq!(refused("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
 }
 
 #[test]
@@ -65,12 +59,7 @@ fn a_request_names_one_host() {
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"), 400);
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"), 400);
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: [::1]:x\r\n\r\n"), 400);
-    assert_eq!(
-        accepted("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n")
-            .request
-            .host(),
-        "[::1]:80"
-    );
+    assert_eq!(accepted("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").request.host(), "[::1]:80");
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), 400);
     assert_eq!(accepted("GET / HTTP/1.0\r\n\r\n").request.host(), "");
     let absolute = accepted("GET http://other:81?x HTTP/1.1\r\nHost: h\r\n\r\n").request;
@@ -94,20 +83,8 @@ fn request_lines_are_strict() {
     }
     assert_eq!(refused("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
     assert_eq!(refused("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), 405);
-    assert_eq!(
-        refused(&format!(
-            "GET /{} HTTP/1.1\r\nHost: h\r\n\r\n",
-            "a".repeat(MAX_TARGET)
-        )),
-        414
-    );
-    assert_eq!(
-        refused(&format!(
-            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
-            "A: b\r\n".repeat(MAX_HEADERS)
-        )),
-        431
-    );
+    assert_eq!(refused(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(MAX_TARGET))), 414);
+    assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS))), 431);
 }
 
 #[test]
@@ -116,18 +93,9 @@ fn headers_of_the_connection_stop_here() {
         "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, X-Hop, host, content-length\r\nX-Hop: 1\r\n\
          X-Kept: 2\r\nKeep-Alive: 1\r\nTE: trailers\r\nProxy-Connection: a\r\nUpgrade: b\r\nContent-Length: 2\r\n\r\n",
     );
-    let names: Vec<_> = head
-        .request
-        .headers
-        .iter()
-        .map(|(_, name, _)| name.to_owned())
-        .collect();
+    let names: Vec<_> = head.request.headers.iter().map(|(_, name, _)| name.to_owned()).collect();
     assert_eq!(names, ["Host", "X-Kept"]);
-    assert_eq!(
-        head.framing.length(),
-        Some(2),
-        "naming Content-Length does not unframe the body"
-    );
+    assert_eq!(head.framing.length(), Some(2), "naming Content-Length does not unframe the body");
     assert!(!head.keep_alive);
 }
 
@@ -139,19 +107,12 @@ fn responses_end_where_their_status_says() {
     let to_head = parse(length, true);
     assert!(to_head.framing.is_done());
     assert_eq!(to_head.response.declared_length, Some(5));
-    assert!(
-        parse("HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", false)
-            .framing
-            .is_done()
-    );
+    assert!(parse("HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", false).framing.is_done());
     assert!(parse("HTTP/1.1 204 X\r\n\r\n", false).framing.is_done());
     let open = parse("HTTP/1.1 200\r\n\r\n", false);
     assert!(matches!(open.framing, Framing::UntilClose) && !open.keep_alive);
     assert!(
-        response(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-            false
-        )
-        .is_err()
+        response(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false)
+            .is_err()
     );
 }
