@@ -62,13 +62,12 @@ impl Endpoint {
         let name = authority.host();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        let tls = match is_tls {
-            false => None,
-            true => Some(PeerTls {
-                config: tls::client_config(settings.verifies),
-                name: ServerName::try_from(bare.to_owned())
-                    .map_err(|_| wrong("its host cannot be a TLS name"))?,
-            }),
+        let tls = if is_tls {
+            let name =
+                ServerName::try_from(bare.to_owned()).map_err(|_| wrong("its host cannot be a TLS name"))?;
+            Some(PeerTls { config: tls::client_config(settings.verifies), name })
+        } else {
+            None
         };
         let is_default = port == if is_tls { 443 } else { 80 };
         let host = if is_default { name.to_owned() } else { format!("{name}:{port}") };

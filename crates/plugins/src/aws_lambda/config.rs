@@ -42,6 +42,7 @@ pub(crate) struct Config {
 
 /// How the request is authorized.
 #[derive(Deserialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "it is what the header is called that users write of")]
 pub(crate) struct Authorization {
     /// The key that API Gateway asks for, sent as `x-api-key` unless the client sends its own.
     #[schemars(extend("x-encrypt" = true))]

@@ -32,9 +32,10 @@ impl Iam {
         let region = iam.aws_region.as_deref().or(found.as_ref().map(|found| &*found.region));
         let service = iam.service.as_deref().or(found.as_ref().map(|found| found.service));
         Ok(Self {
-            signer: Signer::new(region.unwrap_or(REGION), service.unwrap_or(SERVICE)).map_err(refuse)?,
+            signer: Signer::new(region.unwrap_or(REGION), service.unwrap_or(SERVICE))
+                .map_err(|error| refuse(&error))?,
             credentials: Credentials::new(&iam.accesskey, &iam.secretkey, iam.session_token.as_deref())
-                .map_err(refuse)?,
+                .map_err(|error| refuse(&error))?,
             client_authorization,
         })
     }
@@ -67,7 +68,7 @@ impl Iam {
     }
 }
 
-fn refuse(error: SigningError) -> BuildError {
+fn refuse(error: &SigningError) -> BuildError {
     let field = match error {
         SigningError::AccessKey => "accesskey",
         SigningError::SecretKey => "secretkey",

@@ -37,10 +37,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// A route by id, where plugins look at what happened at all.
     pub(crate) fn logging_route(&self, id: &str) -> Option<&CompiledRoute> {
-        match self.any_logs {
-            true => self.routes.get(id).map(|route| &**route),
-            false => None,
-        }
+        if self.any_logs { self.routes.get(id).map(|route| &**route) } else { None }
     }
 }
 
