@@ -49,6 +49,10 @@ pub struct ConnectionInfo {
     pub peer_ip: Box<str>,
     /// The listener's port.
     pub local_port: Box<str>,
+    /// What every request of it is forwarded with, as lines: `X-Forwarded-For` first.
+    pub(crate) forwarded: Box<str>,
+    /// How much of that the first line is.
+    pub(crate) forwarded_for: usize,
 }
 
 impl ConnectionInfo {
@@ -56,12 +60,18 @@ impl ConnectionInfo {
     pub fn new(peer: SocketAddr, local: SocketAddr, is_tls: bool) -> Self {
         // An IPv4 client of a socket for both families is an IPv4 client.
         let ip = peer.ip().to_canonical();
+        let own = format!("X-Forwarded-For: {ip}\r\n");
+        let scheme = if is_tls { "https" } else { "http" };
+        let port = local.port();
+        let more = format!("X-Real-IP: {ip}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\n");
         Self {
             peer: SocketAddr::new(ip, peer.port()),
             local,
             is_tls,
             peer_ip: ip.to_string().into(),
-            local_port: local.port().to_string().into(),
+            local_port: port.to_string().into(),
+            forwarded_for: own.len(),
+            forwarded: (own + &more).into(),
         }
     }
 

@@ -13,48 +13,48 @@ pub struct Outgoing<'a> {
     pub target: Option<&'a str>,
     /// The host with its port.
     pub host: Option<&'a str>,
-    fields: SmallVec<[(Name<'a>, &'a [u8]); 6]>,
+    fields: SmallVec<[(Name<'a>, &'a [u8]); 2]>,
+    /// Lines that are the same for all requests of a connection.
+    lines: &'a [u8],
     /// `X-Forwarded-For`, where it had to be put together.
     forwarded_for: Option<Vec<u8>>,
     replaced: u64,
 }
 
+/// The fields of [`ConnectionInfo`]'s lines.
+const LINES: [Name<'static>; 4] =
+    [name::X_FORWARDED_FOR, name::X_REAL_IP, name::X_FORWARDED_PROTO, name::X_FORWARDED_PORT];
+
 impl<'a> Outgoing<'a> {
     /// Says where the request came from: `X-Forwarded-For` (after what it said already), `-Proto`, `-Host`,
-    /// `-Port` and `X-Real-IP`.
+    /// `-Port` and `X-Real-IP`. They replace what the request has of these.
     pub fn forwarding(request: &'a Request, connection: &'a ConnectionInfo) -> Self {
-        let mut outgoing = Self::default();
+        let mut outgoing = Self { lines: connection.forwarded.as_bytes(), ..Self::default() };
+        outgoing.replaced = LINES.iter().fold(0, |replaced, name| replaced | 1 << name.id as u8);
         let mut before = request.headers.get_all(name::X_FORWARDED_FOR).peekable();
-        if before.peek().is_none() {
-            outgoing.put(name::X_FORWARDED_FOR, connection.peer_ip.as_bytes());
-        } else {
+        if before.peek().is_some() {
             let mut list = Vec::new();
             for value in before {
                 list.extend_from_slice(value);
                 list.extend_from_slice(b", ");
             }
             list.extend_from_slice(connection.peer_ip.as_bytes());
-            outgoing.replaced |= 1 << name::X_FORWARDED_FOR.id as u8;
             outgoing.forwarded_for = Some(list);
+            outgoing.lines = &outgoing.lines[connection.forwarded_for..];
         }
-        outgoing.put(name::X_REAL_IP, connection.peer_ip.as_bytes());
-        outgoing.put(name::X_FORWARDED_PROTO, connection.scheme().as_bytes());
         if let Some(host) = request.headers.get(name::HOST) {
             outgoing.put(name::X_FORWARDED_HOST, host);
         }
-        outgoing.put(name::X_FORWARDED_PORT, connection.local_port.as_bytes());
         outgoing
     }
 
-    /// Gives a header one value, in place of whatever the request has. The value must be a valid field
-    /// value.
+    /// Gives a header one value, in place of whatever the request has. What [`Outgoing::forwarding`] says of
+    /// the connection is not to be set. The value must be a valid field value.
     pub fn set(&mut self, name: Name<'a>, value: &'a [u8]) {
-        if name.is_token() && crate::headers::is_value(value) {
+        let is_of_connection = !self.lines.is_empty() && LINES.iter().any(|line| line.id == name.id);
+        if !is_of_connection && name.is_token() && crate::headers::is_value(value) {
             let is_same = |put: &Name<'_>| put.id == name.id && put.text.eq_ignore_ascii_case(name.text);
             self.fields.retain(|(put, _)| !is_same(put));
-            if name.id == Id::XForwardedFor {
-                self.forwarded_for = None;
-            }
             self.put(name, value);
         }
     }
@@ -74,6 +74,11 @@ impl<'a> Outgoing<'a> {
         let is_it =
             |(put, _): &(Name<'_>, _)| put.id == Id::Other && put.text.as_bytes().eq_ignore_ascii_case(name);
         self.replaced & 1 == 1 && self.fields.iter().any(is_it)
+    }
+
+    /// The lines that are put in as they are.
+    pub(crate) fn lines(&self) -> &[u8] {
+        self.lines
     }
 
     /// The fields that are put in.

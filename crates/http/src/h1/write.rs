@@ -41,6 +41,7 @@ pub(crate) fn request(
     fields(out, &request.headers, |id, name| {
         outgoing.replaces(id) || (id == Id::Other && outgoing.replaces_other(request.headers.bytes(name)))
     });
+    out.extend_from_slice(outgoing.lines());
     for (name, value) in outgoing.fields() {
         push_field(out, name, value);
     }

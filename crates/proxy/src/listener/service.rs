@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Cache;
 use http::StatusCode;
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{ConnectionInfo, Request, Response};
@@ -29,10 +30,14 @@ type Held = Rc<Arc<Snapshot>>;
 
 /// Answers the requests of one worker.
 pub(crate) struct Gateway {
-    live: Live,
-    /// The live snapshot, held by this worker: requests share it without touching other workers' memory.
-    current: RefCell<Held>,
+    current: RefCell<Current>,
     log: Option<RefCell<AccessLogSettings>>,
+}
+
+/// What is live, and what of it this worker holds.
+struct Current {
+    live: Cache<Live, Arc<Snapshot>>,
+    held: Held,
 }
 
 /// What is kept of a request until its answer is out.
@@ -44,18 +49,19 @@ pub(crate) struct Served {
 
 impl Gateway {
     pub(crate) fn new(live: Live, log: Option<AccessLogSettings>) -> Self {
-        let current = RefCell::new(Rc::new(live.load_full()));
-        Self { live, current, log: log.map(RefCell::new) }
+        let mut live = Cache::new(live);
+        let held = Rc::new(Arc::clone(live.load()));
+        Self { current: RefCell::new(Current { live, held }), log: log.map(RefCell::new) }
     }
 
     /// The snapshot that is live now; one request sees one revision from start to end.
     fn snapshot(&self) -> Held {
-        let live = self.live.load();
-        let mut current = self.current.borrow_mut();
-        if !Arc::ptr_eq(&live, &current) {
-            *current = Rc::new(Arc::clone(&live));
+        let Current { live, held } = &mut *self.current.borrow_mut();
+        let live = live.load();
+        if !Arc::ptr_eq(live, held) {
+            *held = Rc::new(Arc::clone(live));
         }
-        current.clone()
+        held.clone()
     }
 
     /// Lets go of a snapshot that no request needs any more, and of log lines that wait.
