@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::text::short;
+
 /// How values are made safe to stand in a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Escape {
@@ -96,6 +98,7 @@ impl<V> Template<V> {
     pub fn render<W: Into<Written>>(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> W) {
         for part in &self.parts {
             match part {
+                Part::Literal(text) if text.len() <= 4 => short(out, text),
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     let start = out.len();
