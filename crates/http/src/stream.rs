@@ -61,6 +61,18 @@ impl AsyncWrite for Stream {
 }
 
 impl Stream {
+    /// Writes once: a single part by the plain call, which is the cheaper one.
+    pub(crate) fn poll_write_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match parts {
+            [one] => Pin::new(self).poll_write(cx, one),
+            several => Pin::new(self).poll_write_vectored(cx, several),
+        }
+    }
+
     /// Ready when there is something to read, or the other side has closed; nothing is read.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let tcp = match self {

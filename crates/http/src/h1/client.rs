@@ -67,11 +67,7 @@ impl Link {
 
 impl Wire for Link {
     fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.stream);
-        let written = match parts {
-            [one] => stream.poll_write(cx, one),
-            several => stream.poll_write_vectored(cx, several),
-        };
+        let written = self.stream.poll_write_parts(cx, parts);
         self.patience.bound(written, cx)
     }
 
