@@ -16,6 +16,8 @@ pub(crate) struct Reply {
     is_preflight: bool,
     shows_version: bool,
     tag: Option<String>,
+    /// Whether the same call is worth another try soon.
+    is_for_now: bool,
 }
 
 impl Reply {
@@ -26,6 +28,7 @@ impl Reply {
             is_preflight: false,
             shows_version: false,
             tag: None,
+            is_for_now: false,
         }
     }
 
@@ -42,6 +45,7 @@ impl Reply {
             is_preflight: false,
             shows_version: false,
             tag: None,
+            is_for_now: false,
         }
     }
 
@@ -81,6 +85,9 @@ impl Reply {
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, "*");
         } else if cors {
             set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
+        }
+        if self.is_for_now {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if let Some(tag) = self.tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
             headers.insert(header::ETAG, tag);
@@ -192,7 +199,8 @@ impl From<&Refusal> for Reply {
             }
             _ => json!({"error_msg": words}),
         };
-        let reply = Self::json(refusal.status(), &body);
+        let is_for_now = matches!(refusal, Refusal::Store(StoreError::HandedOver { .. }));
+        let reply = Self { is_for_now, ..Self::json(refusal.status(), &body) };
         match refusal {
             Refusal::Invalid(_) | Refusal::KeyNotFound | Refusal::NoSuchPlugin(_) | Refusal::Store(_) => {
                 reply.of_resource()

@@ -72,6 +72,12 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// The next process is about to take the file over, or has; this one may have it back soon.
+    #[error("the store {path} is being handed over to another process: try again in a second")]
+    HandedOver {
+        /// The file.
+        path: String,
+    },
     /// A later version of this program wrote the file. It is left as it is.
     #[error("the store {path} has format {format}; this version reads up to {known}")]
     TooNew {

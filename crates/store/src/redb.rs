@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{Answer, Change, Expect, Store, StoreError};
 
 pub use file::UnreadableRecord;
-use writer::{Request, Writer};
+use writer::{Message, Request, Writer};
 
 /// Changes that may wait for the disk before those who ask have to wait too.
 const QUEUE: usize = 1024;
@@ -29,7 +29,7 @@ pub struct RedbStore {
     path: PathBuf,
     resources: Arc<watch::Sender<Resources>>,
     /// `None` only while it is dropped.
-    requests: Option<mpsc::Sender<Request>>,
+    requests: Option<mpsc::Sender<Message>>,
     unreadable: Vec<UnreadableRecord>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -46,6 +46,7 @@ impl RedbStore {
             database: Some(opened.database),
             resources: Arc::clone(&resources),
             requests: receiver,
+            is_released: false,
         };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(|| writer.run());
         let thread =
@@ -65,19 +66,34 @@ impl RedbStore {
         &self.unreadable
     }
 
-    async fn ask(&self, change: Change, expect: Expect) -> Result<Revision, StoreError> {
+    /// Closes the file for another process to open, once the changes that were asked for before are kept. What it
+    /// held stays to be read here; changes are refused with [`StoreError::HandedOver`].
+    pub async fn release(&self) -> Result<(), StoreError> {
+        self.ask(Message::Release).await
+    }
+
+    /// Opens the file again after [`RedbStore::release`]; whoever else had it must have closed it.
+    pub async fn resume(&self) -> Result<(), StoreError> {
+        self.ask(Message::Resume).await?
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, StoreError> {
         let gone = || StoreError::Unavailable(format!("{}: nobody writes any more", self.path.display()));
         let (answer, answered) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(gone)?;
-        requests.send(Request { change, expect, answer }).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        requests.send(message(answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
+    }
+
+    async fn change(&self, change: Change, expect: Expect) -> Result<Revision, StoreError> {
+        self.ask(|answer| Message::Change(Request { change, expect, answer })).await?
     }
 }
 
 impl Store for RedbStore {
     /// A caller that stops waiting does not stop the change.
     fn commit(&self, change: Change, expect: Expect) -> Answer<'_, Revision> {
-        Box::pin(self.ask(change, expect))
+        Box::pin(self.change(change, expect))
     }
 
     fn watch(&self) -> watch::Receiver<Resources> {

@@ -336,3 +336,22 @@ fn a_full_disk_refuses_changes_until_there_is_room() {
     assert_eq!(resources.of(Kind::Route).len() as u64, kept - kept / 2);
     assert_eq!(resources.revision.0, kept + kept / 2);
 }
+
+#[tokio::test]
+async fn a_released_file_can_be_opened_elsewhere_and_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lockgate.redb");
+    let store = RedbStore::open(&path).unwrap();
+    store.commit(put(1, json!({"uri": "/one"})), Expect::Absent).await.unwrap();
+    store.release().await.unwrap();
+    let refused = store.commit(put(2, json!({})), Expect::Anything).await;
+    assert!(matches!(refused, Err(StoreError::HandedOver { .. })), "{refused:?}");
+    assert!(record(&store, "1").is_some(), "what it held can be read");
+    let next = RedbStore::open(&path).unwrap();
+    next.commit(put(2, json!({"uri": "/two"})), Expect::Absent).await.unwrap();
+    assert!(matches!(store.resume().await, Err(StoreError::Locked { .. })));
+    drop(next);
+    store.resume().await.unwrap();
+    assert!(record(&store, "2").is_some(), "what the other process wrote counts");
+    assert_eq!(store.commit(delete(1), Expect::Anything).await.unwrap(), Revision(3));
+}

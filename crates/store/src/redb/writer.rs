@@ -14,6 +14,16 @@ use crate::{Change, Expect, StoreError};
 /// The changes of one transaction at most.
 const BATCH: usize = 128;
 
+/// What the thread is asked to do.
+pub(super) enum Message {
+    /// Make a change.
+    Change(Request),
+    /// Close the file, for another process.
+    Release(oneshot::Sender<()>),
+    /// Open it again.
+    Resume(oneshot::Sender<Result<(), StoreError>>),
+}
+
 /// A change that somebody waits for.
 pub(super) struct Request {
     pub(super) change: Change,
@@ -24,27 +34,61 @@ pub(super) struct Request {
 /// Owns the file.
 pub(super) struct Writer {
     pub(super) path: PathBuf,
-    /// `None` after a failed write: redb takes no more of them before the file is opened anew.
+    /// `None` while the file is released, and after a failed write: redb takes no more of them before the file is
+    /// opened anew.
     pub(super) database: Option<Database>,
     pub(super) resources: Arc<watch::Sender<Resources>>,
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) requests: mpsc::Receiver<Message>,
+    /// Whether the file is another process's for now.
+    pub(super) is_released: bool,
 }
 
 impl Writer {
     /// Writes until nobody can ask any more.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.requests.blocking_recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(next) = self.requests.try_recv()
-            {
-                batch.push(next);
+        while let Some(mut message) = self.requests.blocking_recv() {
+            while let Some(next) = self.act(message) {
+                message = next;
             }
-            self.answer(batch);
         }
     }
 
+    /// Does what is asked, a change together with those that wait behind it. Gives back what came after them.
+    fn act(&mut self, message: Message) -> Option<Message> {
+        let mut batch = match message {
+            Message::Change(first) => vec![first],
+            Message::Release(answer) => {
+                self.database = None;
+                self.is_released = true;
+                drop(answer.send(()));
+                return None;
+            }
+            Message::Resume(answer) => {
+                self.is_released = false;
+                drop(answer.send(self.reopen()));
+                return None;
+            }
+        };
+        let mut next = None;
+        while batch.len() < BATCH && next.is_none() {
+            match self.requests.try_recv() {
+                Ok(Message::Change(request)) => batch.push(request),
+                Ok(other) => next = Some(other),
+                Err(_) => break,
+            }
+        }
+        self.answer(batch);
+        next
+    }
+
     fn answer(&mut self, batch: Vec<Request>) {
+        if self.is_released {
+            let path = self.path.display().to_string();
+            for request in batch {
+                drop(request.answer.send(Err(StoreError::HandedOver { path: path.clone() })));
+            }
+            return;
+        }
         match self.write(&batch) {
             Ok(outcomes) => {
                 for (request, outcome) in batch.into_iter().zip(outcomes) {
