@@ -35,8 +35,12 @@
 
 pub mod credentials;
 pub mod endpoint;
+pub mod refusal;
 pub mod signing;
+pub mod skew;
 
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
+pub use refusal::Refusal;
 pub use signing::{Payload, Signable, Signed, Signer, SigningError, is_signed, wire_path, wire_query};
+pub use skew::Skew;

@@ -1,7 +1,7 @@
 //! Signature Version 4, header form: from a request as it will be sent to the headers that prove who sent it.
 
 mod canonical;
-mod date;
+pub(crate) mod date;
 mod encode;
 mod error;
 mod key;

@@ -70,6 +70,33 @@ fn civil(day: u64) -> (u64, u64, u64) {
     (year, month as u64 + 1, day_of_year - starts_at(month) + 1)
 }
 
+/// The moment a `Date` field names, in seconds since 1970: `Sun, 30 Aug 2015 12:36:00 GMT`, the one form that
+/// servers may send (RFC 9110 §5.6.7).
+pub(crate) fn read_http_date(text: &[u8]) -> Option<u64> {
+    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let number = |from: usize, to: usize| {
+        let digits = text.get(from..to)?;
+        digits.iter().try_fold(0, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
+        })
+    };
+    let stands = |at: usize, part: &[u8]| text.get(at..at + part.len()) == Some(part);
+    let is_form = text.len() == 29
+        && stands(3, b", ")
+        && [7, 11, 16].iter().all(|at| stands(*at, b" "))
+        && [19, 22].iter().all(|at| stands(*at, b":"))
+        && stands(25, b" GMT");
+    let month = MONTHS.chunks_exact(3).position(|month| text.get(8..11) == Some(month))?;
+    let (year, day) = (number(12, 16)?, number(5, 7)?);
+    let (hour, minute, second) = (number(17, 19)?, number(20, 22)?, number(23, 25)?);
+    if !is_form || year < 1970 || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let leap_day = u64::from(month >= 2 && is_leap(year));
+    let days = days_before_year(year) + DAYS_BEFORE_MONTH[month] + leap_day + day - 1;
+    Some(days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second)
+}
+
 fn days_before_year(year: u64) -> u64 {
     let leap_days = |last: u64| last / 4 - last / 100 + last / 400;
     (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969)
@@ -81,7 +108,7 @@ fn is_leap(year: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{END, SECONDS_A_DAY, Stamp, is_leap};
+    use super::{END, SECONDS_A_DAY, Stamp, is_leap, read_http_date};
     use crate::signing::SigningError;
 
     #[test]
@@ -117,6 +144,32 @@ mod tests {
                     seconds += SECONDS_A_DAY;
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_date_field_is_read_as_calendars_have_it() {
+        for (text, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Sun, 30 Aug 2015 12:36:00 GMT", 1_440_938_160),
+            ("Thu, 29 Feb 2024 00:00:00 GMT", 1_709_164_800),
+            ("Tue, 31 Dec 2024 23:59:59 GMT", 1_735_689_599),
+        ] {
+            assert_eq!(read_http_date(text.as_bytes()), Some(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "Sun, 30 Aug 2015 12:36:00",
+            "Sunday, 30-Aug-15 12:36:00 GMT",
+            "Sun Aug 30 12:36:00 2015",
+            "Sun, 30 Aug 1969 12:36:00 GMT",
+            "Sun, 00 Aug 2015 12:36:00 GMT",
+            "Sun, 30 Aux 2015 12:36:00 GMT",
+            "Sun, 30 Aug 2015 24:36:00 GMT",
+            "Sun, 3é Aug 2015 12:36:00 GMT",
+            "Sun, 30 Aug 2015 12:36:00 UTC",
+        ] {
+            assert_eq!(read_http_date(text.as_bytes()), None, "{text}");
         }
     }
 
