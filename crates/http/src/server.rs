@@ -128,7 +128,8 @@ pub async fn serve<S: Service>(
     h1::server::serve(shared, connection, service, settings).await;
 }
 
-/// From now on idle connections of this worker are closed, and busy ones after their answer.
-pub fn drain() {
-    crate::timer::drain();
+/// From now on clients of this worker are told to go: by HTTP/2 at once, by HTTP/1.1 with their next answer. Those
+/// that ask for nothing within `grace`, or within their idle time-out where that ends first, are closed.
+pub fn drain(grace: Duration) {
+    crate::timer::drain(grace);
 }

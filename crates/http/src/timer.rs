@@ -29,8 +29,19 @@ struct Entry {
     /// The slot it stands in; other slots that still name it are out of date.
     queued: Cell<u64>,
     has_fired: Cell<bool>,
-    is_idle: Cell<bool>,
+    at_drain: Cell<AtDrain>,
     waker: RefCell<Option<Waker>>,
+}
+
+/// What draining does to what waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtDrain {
+    /// Nothing: it has work to finish.
+    Stays,
+    /// It has until the end of the grace to ask for something.
+    Ends,
+    /// It is woken at once, to tell its client.
+    Wakes,
 }
 
 struct Wheel {
@@ -39,6 +50,8 @@ struct Wheel {
     driver: RefCell<Option<Waker>>,
     is_driven: Cell<bool>,
     is_draining: Cell<bool>,
+    /// While draining: the tick at which nobody waits for a request any more.
+    grace_end: Cell<u64>,
 }
 
 thread_local! {
@@ -48,6 +61,7 @@ thread_local! {
         driver: RefCell::default(),
         is_driven: Cell::new(false),
         is_draining: Cell::new(false),
+        grace_end: Cell::new(NEVER),
     });
 }
 
@@ -58,7 +72,7 @@ impl Timer {
                 deadline: Cell::new(NEVER),
                 queued: Cell::new(NEVER),
                 has_fired: Cell::new(false),
-                is_idle: Cell::new(false),
+                at_drain: Cell::new(AtDrain::Stays),
                 waker: RefCell::new(None),
             }),
         }
@@ -66,37 +80,44 @@ impl Timer {
 
     /// Fires when `after` has passed, unless it is armed again before.
     pub(crate) fn arm(&self, after: Duration) {
-        self.arm_at(clock::now(), after, false);
+        self.arm_at(clock::now(), after, AtDrain::Stays);
     }
 
-    /// Like `arm`, for a connection that waits for its next request: draining fires it at once.
+    /// Like `arm`, for a connection that waits for its next request: draining fires it when the grace ends.
     pub(crate) fn arm_idle(&self, after: Duration) {
-        self.arm_at(clock::now(), after, true);
+        self.arm_at(clock::now(), after, AtDrain::Ends);
+    }
+
+    /// Like `arm`, for a connection that can tell its client to go: draining fires it at once.
+    pub(crate) fn arm_open(&self, after: Duration) {
+        self.arm_at(clock::now(), after, AtDrain::Wakes);
     }
 
     /// Like `arm`, where the time was read for the same event.
     pub(crate) fn arm_now(&self, after: Duration) {
-        self.arm_at(clock::recent(), after, false);
+        self.arm_at(clock::recent(), after, AtDrain::Stays);
     }
 
     /// Like `arm_idle`, where the time was read for the same event.
     pub(crate) fn arm_idle_now(&self, after: Duration) {
-        self.arm_at(clock::recent(), after, true);
+        self.arm_at(clock::recent(), after, AtDrain::Ends);
     }
 
     /// Never fires, until it is armed again.
     pub(crate) fn disarm(&self) {
         self.entry.deadline.set(NEVER);
         self.entry.has_fired.set(false);
-        self.entry.is_idle.set(false);
+        self.entry.at_drain.set(AtDrain::Stays);
     }
 
-    fn arm_at(&self, now: Instant, after: Duration, is_idle: bool) {
+    fn arm_at(&self, now: Instant, after: Duration, at_drain: AtDrain) {
         WHEEL.with(|wheel| {
-            self.entry.is_idle.set(is_idle);
-            self.entry.has_fired.set(is_idle && wheel.is_draining.get());
-            // A time that no clock will show never comes.
-            let deadline = now.checked_add(after).map_or(NEVER, |at| wheel.tick(at) + 1);
+            self.entry.at_drain.set(at_drain);
+            self.entry.has_fired.set(at_drain == AtDrain::Wakes && wheel.is_draining.get());
+            let mut deadline = wheel.tick_after(now, after);
+            if at_drain == AtDrain::Ends {
+                deadline = deadline.min(wheel.grace_end.get());
+            }
             self.entry.deadline.set(deadline);
             if self.entry.queued.get() > deadline {
                 wheel.queue(&self.entry, deadline);
@@ -129,6 +150,11 @@ impl Wheel {
     fn tick(&self, at: Instant) -> u64 {
         let since = at.duration_since(self.epoch);
         since.as_secs() * TICKS_PER_SECOND + u64::from(since.subsec_nanos()) / NANOS_PER_TICK
+    }
+
+    /// The first tick after a while; a time that no clock will show never comes.
+    fn tick_after(&self, now: Instant, after: Duration) -> u64 {
+        now.checked_add(after).map_or(NEVER, |at| self.tick(at) + 1)
     }
 
     fn queue(self: &Rc<Self>, entry: &Rc<Entry>, slot: u64) {
@@ -199,14 +225,22 @@ async fn drive(wheel: Rc<Wheel>) {
     .await;
 }
 
-/// Fires every idle timer of this worker, and from now on each one at once when it is armed.
-pub(crate) fn drain() {
+/// From now on nobody waits for requests longer than `grace`, and who can tell a client to go does so now.
+pub(crate) fn drain(grace: Duration) {
     WHEEL.with(|wheel| {
         wheel.is_draining.set(true);
-        let idle: Vec<_> =
-            wheel.slots.borrow().values().flatten().filter(|entry| entry.is_idle.get()).cloned().collect();
-        for entry in idle {
-            entry.fire();
+        let end = wheel.tick_after(Instant::now(), grace);
+        wheel.grace_end.set(end);
+        let armed: Vec<_> = wheel.slots.borrow().values().flatten().cloned().collect();
+        for entry in armed {
+            match entry.at_drain.get() {
+                AtDrain::Wakes => entry.fire(),
+                AtDrain::Ends if entry.deadline.get() > end => {
+                    entry.deadline.set(end);
+                    wheel.queue(&entry, end);
+                }
+                AtDrain::Ends | AtDrain::Stays => {}
+            }
         }
     });
 }
@@ -269,14 +303,30 @@ mod tests {
     }
 
     #[test]
-    fn draining_fires_idle_timers_only() {
+    fn draining_ends_what_is_idle_and_wakes_what_can_tell() {
         on_a_paused_clock(async {
-            let (idle, busy) = (Timer::new(), Timer::new());
+            let (idle, open, busy) = (Timer::new(), Timer::new(), Timer::new());
             idle.arm_idle(Duration::from_mins(1));
+            open.arm_open(Duration::from_mins(1));
             busy.arm(Duration::from_mins(1));
-            drain();
-            assert!(fired(&idle).await.is_zero());
-            assert!(fired(&busy).await >= Duration::from_mins(1));
+            drain(Duration::from_secs(1));
+            assert!(fired(&open).await.is_zero());
+            let after = fired(&idle).await;
+            assert!((1000..=1030).contains(&after.as_millis()), "{after:?}");
+            idle.arm_idle(Duration::from_mins(1));
+            assert!(fired(&idle).await < Duration::from_millis(30), "the grace is over");
+            assert!(fired(&busy).await >= Duration::from_secs(58));
+        });
+    }
+
+    #[test]
+    fn a_grace_without_end_leaves_idle_timers_as_they_are() {
+        on_a_paused_clock(async {
+            let idle = Timer::new();
+            idle.arm_idle(Duration::from_secs(5));
+            drain(Duration::MAX);
+            assert!(fired(&idle).await >= Duration::from_secs(5));
+            assert!(is_draining());
         });
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn serve<S: Service>(
     };
     let (idle, active) = (Timer::new(), Rc::new(Cell::new(0_usize)));
     let idle_timeout = settings.idle_timeout;
-    idle.arm_idle(idle_timeout);
+    idle.arm_open(idle_timeout);
     let mut is_closing = false;
     loop {
         let accepted = std::future::poll_fn(|cx| match connection.poll_accept(cx) {
@@ -71,7 +71,7 @@ pub(crate) async fn serve<S: Service>(
                     Exchange { info: info.clone(), service, settings, _active: Active::new(&active) };
                 tokio::task::spawn_local(exchange.run(request, respond));
                 if !is_closing {
-                    idle.arm_idle(idle_timeout);
+                    idle.arm_open(idle_timeout);
                 }
             }
             Some(_) => return,
@@ -83,7 +83,7 @@ pub(crate) async fn serve<S: Service>(
                 is_closing = true;
                 idle.arm(CLOSING);
             }
-            None => idle.arm_idle(idle_timeout),
+            None => idle.arm_open(idle_timeout),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Worker {
         for task in accepting {
             task.abort();
         }
-        drain();
+        drain(Duration::ZERO);
         let emptied = tokio::time::timeout(settings.shutdown_timeout, shared.emptied()).await;
         if emptied.is_err() {
             tracing::warn!(
