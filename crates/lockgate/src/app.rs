@@ -97,10 +97,8 @@ fn control(
 ) -> anyhow::Result<Control> {
     let keyring = keyring(settings, data_dir)?;
     let pinned = settings.resolve.iter().map(settings::Resolve::pin);
-    let build = BuildContext {
-        resolver: Resolver::new(tokio::runtime::Handle::current(), pinned),
-        secrets: Arc::new(Vault(keyring.clone())),
-    };
+    let resolver = Resolver::new(tokio::runtime::Handle::current(), pinned);
+    let build = BuildContext::new(resolver, Arc::new(Vault(keyring.clone())));
     let keep_alive = KeepAlive {
         connections: settings.upstream.keepalive,
         timeout: settings.upstream.keepalive_timeout,

@@ -6,7 +6,9 @@ mod erased;
 mod meta;
 mod phase;
 mod pipeline;
+mod reference;
 mod registry;
+mod shared;
 mod variable;
 
 pub use condition::Condition;
@@ -14,6 +16,7 @@ pub use context::{RequestContext, UpstreamTrace};
 pub use phase::{Error, Flow, Phase};
 pub use pipeline::Pipeline;
 pub use registry::{Registered, Registry, at_path_mut};
+pub use shared::Shared;
 pub use variable::{Variable, without_port};
 
 use std::future::Future;
@@ -87,14 +90,28 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 pub struct BuildContext {
     /// Resolves names of peers.
     pub resolver: Resolver,
-    /// Opens fields that are sealed at rest.
+    /// Opens fields that are sealed at rest, and knows the environment.
     pub secrets: Arc<dyn Secrets>,
+    /// What outlives a configuration.
+    pub shared: Arc<Shared>,
 }
 
-/// Opens fields that are sealed at rest.
+impl BuildContext {
+    /// With nothing shared yet.
+    pub fn new(resolver: Resolver, secrets: Arc<dyn Secrets>) -> Self {
+        Self { resolver, secrets, shared: Arc::default() }
+    }
+}
+
+/// Where the texts come from that do not stand in a configuration as they are.
 pub trait Secrets: Send + Sync {
     /// The text behind a sealed one; `None` when it is not sealed, or not with a key of ours.
     fn open(&self, sealed: &str) -> Option<String>;
+
+    /// What `$env://NAME` stands for; `None` where there is no such variable.
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
 }
 
 /// Why a configuration cannot be built: the name of the field and why, never a secret.

@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::erased::Erased;
-use crate::{BuildContext, BuildError, Plugin, meta};
+use crate::{BuildContext, BuildError, Plugin, meta, reference};
 
 /// Builds a plugin from its configuration.
 type Build = fn(Value, &BuildContext) -> Result<Arc<dyn Erased>, BuildError>;
@@ -55,7 +55,8 @@ impl Registered {
                 *text = opened;
             }
         }
-        (self.build)(config, cx)
+        let followed = reference::follow(&mut config, &*cx.secrets)?;
+        (self.build)(config, cx).map_err(|error| BuildError(followed.mask(error.0)))
     }
 }
 
@@ -98,14 +99,20 @@ impl Registry {
     /// is refused now, not at the first request. It answers with what is accepted but probably not meant.
     pub fn check(&self, name: &str, config: &Value, cx: &BuildContext) -> Result<Vec<String>, String> {
         let plugin = self.get(name).ok_or_else(|| format!("unknown plugin [{name}]"))?;
-        let shown = plugin.aliased(config);
-        plugin.validator.check(&shown)?;
+        let mut shown = plugin.aliased(config);
+        let meta = shown.as_object_mut().and_then(|fields| fields.shift_remove("_meta"));
+        let followed = reference::follow(&mut shown, &*cx.secrets).map_err(|error| error.0)?;
+        if let (Some(meta), Some(fields)) = (meta, shown.as_object_mut()) {
+            fields.insert("_meta".to_owned(), meta);
+        }
+        plugin.validator.check(&shown).map_err(|why| followed.mask(why))?;
         let (meta, bare) = meta::split(config.clone())?;
         drop(meta);
         plugin.build(&bare, cx).map_err(|error| error.0)?;
         let mut warnings = Vec::new();
         unknown_fields(&plugin.schema, &shown, name, &mut warnings);
-        warnings.extend((plugin.warnings)(bare));
+        let (_, shown) = meta::split(shown)?;
+        warnings.extend((plugin.warnings)(shown).into_iter().map(|warning| followed.mask(warning)));
         Ok(warnings)
     }
 }

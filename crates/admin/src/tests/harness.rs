@@ -125,10 +125,10 @@ pub(super) fn admin() -> Admin {
     Admin {
         store: Arc::new(MemoryStore::default()),
         registry: Arc::new(Registry::new().with::<Lambda>().with::<Cors>()),
-        build: BuildContext {
-            resolver: Resolver::new(Handle::current(), []),
-            secrets: Arc::new(Opener(Arc::clone(&keyring))),
-        },
+        build: BuildContext::new(
+            Resolver::new(Handle::current(), []),
+            Arc::new(Opener(Arc::clone(&keyring))),
+        ),
         keyring: Some(keyring),
         applied: watch::channel(Applied::default()).1,
         keys: vec![key("admin", KEY, Role::Admin), key("viewer", VIEWER_KEY, Role::Viewer)],

@@ -17,7 +17,7 @@ impl Secrets for Nothing {
 fn check(config: &Value) -> Result<Vec<String>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let resolver = Resolver::new(runtime.handle().clone(), []);
-    crate::registry().check("aws-lambda", config, &BuildContext { resolver, secrets: Arc::new(Nothing) })
+    crate::registry().check("aws-lambda", config, &BuildContext::new(resolver, Arc::new(Nothing)))
 }
 
 fn signed(uri: &str, iam: &Value) -> Result<Vec<String>, String> {

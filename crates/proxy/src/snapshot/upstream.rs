@@ -217,7 +217,7 @@ mod tests {
     fn compile(upstream: &Value, previous: Option<&CompiledUpstream>) -> CompiledUpstream {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), []);
-        let cx = BuildContext { resolver, secrets: Arc::new(Nothing) };
+        let cx = BuildContext::new(resolver, Arc::new(Nothing));
         let upstream = Upstream::from_value(upstream).unwrap();
         CompiledUpstream::compile(&upstream, KeepAlive::default(), &cx, previous).unwrap()
     }
