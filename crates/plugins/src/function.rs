@@ -1,5 +1,8 @@
 //! A function behind an HTTP endpoint, and how a request is passed to it: what all serverless plugins share.
 
+mod observe;
+pub(crate) mod sign;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +16,9 @@ use lockgate_http::{
 use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
 use lockgate_telemetry::clock;
 use rustls_pki_types::ServerName;
+use tokio::time::Instant;
+
+use sign::{Sign, Signable, explained, settle, worth_another};
 
 /// What users write of the connection to a function; the fields are those of every serverless plugin.
 pub(crate) struct Settings<'a> {
@@ -22,16 +28,6 @@ pub(crate) struct Settings<'a> {
     pub(crate) verifies: bool,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) max_body: u64,
-}
-
-/// Signs requests, after everything else is as it will be sent.
-pub(crate) trait Sign {
-    /// Whether this request is signed at all.
-    fn is_needed(&self, request: &Request) -> bool;
-    /// The target as it must be sent, so that signer and verifier read it alike.
-    fn wire(&self, target: &str) -> String;
-    /// Puts the signature's headers in.
-    fn sign(&self, request: &mut Request, host: &str, target: &str, body: &[u8]) -> Result<(), Error>;
 }
 
 /// A function's endpoint, compiled.
@@ -114,31 +110,72 @@ impl Endpoint {
             return Err(self.too_large());
         }
         request.body.limit(self.max_body);
-        let mut target = self.target(request, cx)?;
-        let mut body = std::mem::take(&mut request.body);
-        if let Some(sign) = sign.filter(|sign| sign.is_needed(request)) {
-            // The signature is over the whole body, so there has to be all of it.
-            let bytes = body.collect(self.max_body).await.map_err(|error| self.uncollected(&error))?;
-            target = sign.wire(&target);
-            sign.sign(request, &self.host, &target, &bytes)?;
-            body = if body.is_empty() { Body::empty() } else { Body::full(bytes) };
-        }
+        let target = self.target(request, cx)?;
+        let body = std::mem::take(&mut request.body);
+        let Some(sign) = sign.filter(|sign| sign.is_needed(request)) else {
+            let response = self.exchange(request, cx, fields, &target, body, clock::recent()).await;
+            cx.upstream.target = Some(target.into());
+            return response;
+        };
+        let target = sign.wire(&target);
+        let response = self.signed(request, cx, fields, &target, body, sign).await;
+        cx.upstream.target = Some(target.into());
+        response
+    }
+
+    /// Signs a request and passes it on; once more, where its refusal shows that the clocks differ.
+    async fn signed(
+        &self,
+        request: &mut Request,
+        cx: &mut RequestContext,
+        fields: &[(Name<'_>, &[u8])],
+        target: &str,
+        mut body: Body,
+        sign: &dyn Sign,
+    ) -> Result<Response, Error> {
+        // The signature is over the whole body, so there has to be all of it.
+        let bytes = body.collect(self.max_body).await.map_err(|error| self.uncollected(&error))?;
+        let whole = || if body.is_empty() { Body::empty() } else { Body::full(bytes.clone()) };
+        let mut call =
+            Signable { host: &self.host, target, body: &bytes, clock_offset: sign.skew().offset() };
+        sign.set_aside(request);
+        sign.sign(request, &call)?;
+        let begun = clock::recent();
+        let response = self.exchange(request, cx, fields, target, whole(), begun).await?;
+        let Some(offset) = worth_another(sign, &response) else {
+            return Ok(explained(sign, response));
+        };
+        drop(response);
+        call.clock_offset = offset;
+        sign.sign(request, &call)?;
+        let response = self.exchange(request, cx, fields, target, whole(), begun).await?;
+        settle(sign, offset, &self.host, &response);
+        Ok(explained(sign, response))
+    }
+
+    /// Sends what is ready to be sent; `begun` is when the first try was.
+    async fn exchange(
+        &self,
+        request: &Request,
+        cx: &mut RequestContext,
+        fields: &[(Name<'_>, &[u8])],
+        target: &str,
+        body: Body,
+        begun: Instant,
+    ) -> Result<Response, Error> {
         let (answer, duration) = {
             let mut outgoing = Outgoing::forwarding(request, &cx.connection);
-            outgoing.target = Some(&target);
+            outgoing.target = Some(target);
             outgoing.host = Some(&self.host);
             for (name, value) in fields {
                 outgoing.set(*name, value);
             }
-            // Read when the request came in, and again after each plugin.
-            let begun = clock::recent();
             let answer = send(&self.peer, request, body, &outgoing, &self.timeouts).await;
             (answer, clock::now().duration_since(begun))
         };
         cx.upstream.duration = Some(duration);
         cx.upstream.scheme = Some(if self.peer.is_tls() { "https" } else { "http" });
         cx.upstream.host = Some(self.host.clone());
-        cx.upstream.target = Some(target.into());
         match answer {
             Ok(answer) => {
                 cx.upstream.address = Some(answer.remote);

@@ -12,7 +12,8 @@ use lockgate_http::peer::KeepAlive;
 use lockgate_http::{Request, name};
 use lockgate_plugin::{BuildContext, BuildError, Error, Flow, Phase, Plugin, RequestContext};
 
-use crate::function::{Endpoint, Settings, Sign};
+use crate::function::sign::Sign;
+use crate::function::{Endpoint, Settings};
 use config::Config;
 use iam::Iam;
 
