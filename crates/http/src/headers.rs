@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
+use crate::h1::FieldLine;
 use crate::name::{Id, Name};
 
 /// A range of the arena.
@@ -21,6 +22,8 @@ struct Field {
     id: Id,
     name: Span,
     value: Span,
+    /// Whether the two stand in the arena as a line.
+    is_line: bool,
 }
 
 /// Why a header field was refused.
@@ -45,12 +48,14 @@ pub struct Headers(Option<Box<FieldList>>);
 pub struct FieldList {
     arena: Vec<u8>,
     fields: Vec<Field>,
+    /// A bit for each id that was ever put in: most names that are asked for are not there.
+    seen: u32,
     /// Request targets: text, so that reading one checks nothing again.
     texts: String,
 }
 
 /// What a list with nothing in it reads.
-static EMPTY: FieldList = FieldList { arena: Vec::new(), fields: Vec::new(), texts: String::new() };
+static EMPTY: FieldList = FieldList { arena: Vec::new(), fields: Vec::new(), seen: 0, texts: String::new() };
 
 /// How many arenas a thread keeps, and how large they may be to be kept.
 const POOLED: usize = 256;
@@ -86,6 +91,7 @@ impl DerefMut for Headers {
                 Box::new(FieldList {
                     arena: Vec::with_capacity(1024),
                     fields: Vec::with_capacity(24),
+                    seen: 0,
                     texts: String::with_capacity(64),
                 })
             })
@@ -115,6 +121,13 @@ impl FieldList {
     pub(crate) fn write(&self, out: &mut Vec<u8>, keep: impl Fn(Id, Span) -> bool) {
         let (mut start, mut end) = (0, 0);
         for field in self.fields.iter().filter(|field| keep(field.id, field.name)) {
+            if !field.is_line {
+                // Other white space around a value is allowed on the way in (RFC 9112 §5.1), and not passed on.
+                out.extend_from_slice(&self.arena[start as usize..end as usize]);
+                crate::h1::write::push_field(out, self.bytes(field.name), self.bytes(field.value));
+                (start, end) = (0, 0);
+                continue;
+            }
             if field.name.start != end {
                 out.extend_from_slice(&self.arena[start as usize..end as usize]);
                 start = field.name.start;
@@ -127,7 +140,14 @@ impl FieldList {
     /// The value of the first field with this name.
     pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
         let name = name.into();
+        if self.seen >> name.id as u8 & 1 == 0 {
+            return None;
+        }
         self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.bytes(field.value))
+    }
+
+    fn note(&mut self, id: Id) {
+        self.seen |= 1 << id as u8;
     }
 
     /// The value of the first field with this name, when it is UTF-8.
@@ -191,18 +211,16 @@ impl FieldList {
         fields.retain(|field| keep(field.id, name_text(arena, field.name), bytes(arena, field.value)));
     }
 
-    /// Adds a field whose name and value were checked by the parser and lie in the arena already.
-    pub(crate) fn push_parsed(&mut self, id: Id, name: Span, value: Span) -> Result<(), InvalidHeader> {
-        let is_line = value.start == name.end() + 2
-            && self.arena.get(name.end() as usize..value.start as usize) == Some(b": ")
-            && self.arena.get(value.end() as usize..value.end() as usize + 2) == Some(b"\r\n");
-        if is_line {
-            self.fields.push(Field { id, name, value });
-            return Ok(());
-        }
-        // Other white space around the value is allowed on the way in (RFC 9112 §5.1), and not passed on.
-        let (name, value) = (self.bytes(name).to_vec(), self.bytes(value).to_vec());
-        self.push_line(id, &name, &value)
+    /// Adds a field that the parser has checked, of the head that is to be kept.
+    pub(crate) fn push_parsed(&mut self, id: Id, line: &FieldLine) {
+        self.note(id);
+        self.fields.push(Field { id, name: line.name, value: line.value, is_line: line.is_plain });
+    }
+
+    /// Keeps the head that the parsed fields lie in.
+    pub(crate) fn keep_head(&mut self, head: &[u8]) -> Result<(), InvalidHeader> {
+        debug_assert!(self.arena.is_empty(), "the parsed fields lie at the start of the arena");
+        self.keep(head).map(drop)
     }
 
     /// Adds a field as a line at the end of the arena.
@@ -212,7 +230,8 @@ impl FieldList {
         self.keep(b": ")?;
         let value = self.keep(value)?;
         self.keep(b"\r\n")?;
-        self.fields.push(Field { id, name, value });
+        self.note(id);
+        self.fields.push(Field { id, name, value, is_line: true });
         Ok(())
     }
 
@@ -263,11 +282,15 @@ impl FieldList {
 }
 
 impl Span {
-    /// The part of `whole` that `part` is; `None` when `part` lies elsewhere.
-    pub(crate) fn within(whole: &[u8], part: &[u8]) -> Option<Self> {
-        let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        (start + part.len() <= whole.len())
-            .then(|| Some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(part.len()).ok()? }))?
+    /// `len` bytes from `start` on, of what is no longer than heads may be.
+    pub(crate) fn at(start: usize, len: usize) -> Self {
+        let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { start: narrow(start), len: narrow(len) }
+    }
+
+    /// The bytes of it.
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start as usize..self.start as usize + self.len as usize]
     }
 
     fn end(self) -> u32 {
@@ -281,7 +304,7 @@ impl Span {
 }
 
 fn bytes(arena: &[u8], span: Span) -> &[u8] {
-    &arena[span.start as usize..(span.start + span.len) as usize]
+    span.of(arena)
 }
 
 fn name_text(arena: &[u8], span: Span) -> &str {
@@ -302,6 +325,7 @@ impl Drop for Headers {
         }
         list.arena.clear();
         list.fields.clear();
+        list.seen = 0;
         list.texts.clear();
         // A thread that is ending has no pool any more: the memory just goes.
         let _ = POOL.try_with(|pool| {
@@ -319,6 +343,7 @@ impl Clone for Headers {
         let list = &mut *copy;
         list.arena.extend_from_slice(&self.arena);
         list.fields.extend_from_slice(&self.fields);
+        list.seen = self.seen;
         list.texts.push_str(&self.texts);
         copy
     }

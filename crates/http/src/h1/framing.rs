@@ -204,7 +204,7 @@ impl Chunked {
             return Err("trailer is malformed");
         }
         let name = std::str::from_utf8(name).map_err(|_| "trailer is malformed")?;
-        if may_be_trailer(id_of(name)) {
+        if may_be_trailer(id_of(name.as_bytes())) {
             let trailers = self.trailers.get_or_insert_with(Headers::new);
             trailers.append(name, value).map_err(|_| "trailer is malformed")?;
         }

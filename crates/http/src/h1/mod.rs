@@ -3,6 +3,7 @@
 pub(crate) mod client;
 mod connection;
 mod framing;
+mod lex;
 pub(crate) mod parse;
 mod reader;
 pub(crate) mod send;
@@ -13,3 +14,4 @@ pub(crate) use client::ResponseBody;
 pub(crate) use connection::{Connection, RequestBody};
 #[cfg(feature = "fuzzing")]
 pub(crate) use framing::Framing;
+pub(crate) use lex::FieldLine;

@@ -6,11 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::mem::MaybeUninit;
-
 use http::{Method, StatusCode};
 
 use super::framing::Framing;
+use super::lex::{FieldLine, Lexer, Stop};
 use crate::headers::{Headers, Span};
 use crate::message::{Request, Response, Version, check_target};
 use crate::name::{self, Id, id_of};
@@ -19,8 +18,6 @@ use crate::name::{self, Id, id_of};
 pub(crate) const MAX_HEADERS: usize = 100;
 /// The most fields that `Connection` may name.
 const MAX_NOMINATED: usize = 32;
-/// The longest request target, in bytes.
-const MAX_TARGET: usize = 16 * 1024;
 
 /// A request that is refused before anybody sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +30,14 @@ impl Refusal {
     pub(crate) const fn new(status: StatusCode, reason: &'static str) -> Self {
         Self { status, reason }
     }
+
+    pub(super) const fn bad(reason: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason)
+    }
 }
 
-const fn bad(reason: &'static str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, reason)
-}
+const TOO_LARGE: Refusal = Refusal::bad("head is too large");
+const TOO_MANY: Refusal = Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields");
 
 /// A request head, and what it says of its connection.
 #[derive(Debug)]
@@ -50,102 +50,75 @@ pub(crate) struct RequestHead {
     pub(crate) len: usize,
 }
 
+/// `None` of what is not whole yet.
+fn whole<T>(read: Result<T, Stop>) -> Result<Option<T>, Refusal> {
+    match read {
+        Ok(head) => Ok(Some(head)),
+        Err(Stop::Partial) => Ok(None),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// Reads a request head; `None` while it is not whole.
 pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
-    let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-    let mut head = httparse::Request::new(&mut []);
-    let len = match head.parse_with_uninit_headers(input, &mut fields) {
-        Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => return partial_request(input).map(|()| None),
-        Err(error) => return Err(refusal(error, input)),
-    };
-    let (Some(method), Some(target), Some(minor)) = (head.method, head.path, head.version) else {
-        return Err(bad("head is incomplete"));
-    };
-    has_strict_lines(&input[..len])?;
-    if target.len() > MAX_TARGET {
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"));
-    }
-    let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-    let mut headers = Headers::new();
-    headers.keep(&input[..len]).map_err(|_| bad("head is too large"))?;
-    let mut connection = Connection::new();
-    for field in head.headers.iter() {
-        connection.field(&mut headers, &input[..len], field).map_err(bad)?;
-    }
+    whole(read_request(input))
+}
+
+fn read_request(input: &[u8]) -> Result<RequestHead, Stop> {
+    let mut lexer = Lexer::new(input);
+    let (method, target, version) = lexer.request_line()?;
+    let (connection, mut headers) = fields(&mut lexer, input)?;
     let framing = connection.framing(version)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
+    connection.check_host(version)?;
     let method = method_of(method)?;
     let target = target_of(&mut headers, target, &method)?;
-    check_host(&headers, version, connection.hosts)?;
-    Ok(Some(RequestHead {
+    Ok(RequestHead {
         request: Request::from_parts(method, version, headers, target),
         framing,
         keep_alive: connection.keep_alive(version),
         expects_continue: connection.expects_continue && version == Version::Http11,
-        len,
-    }))
+        len: lexer.len(),
+    })
 }
 
-/// What can be said of a head that is not whole yet: there is no use in waiting for the rest of a bad one.
-fn partial_request(input: &[u8]) -> Result<(), Refusal> {
-    let line = &input[..memchr::memchr(b'\n', input).unwrap_or(input.len())];
-    if line.len() > MAX_TARGET + 64 {
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"));
-    }
-    Ok(())
-}
-
-fn refusal(error: httparse::Error, input: &[u8]) -> Refusal {
-    match error {
-        httparse::Error::TooManyHeaders => {
-            Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
+/// Reads the fields, and what they say of the connection.
+fn fields<'a>(lexer: &mut Lexer<'a>, input: &'a [u8]) -> Result<(Connection<'a>, Headers), Stop> {
+    let (mut connection, mut headers) = (Connection::new(), Headers::new());
+    let list = &mut *headers;
+    let mut count = 0;
+    while let Some(line) = lexer.field()? {
+        count += 1;
+        if count > MAX_HEADERS {
+            return Err(TOO_MANY.into());
         }
-        // A line that is no request line at all is a bad request, not another version.
-        httparse::Error::Version if has_version(input) => {
-            Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP version is not supported")
+        let id = id_of(line.name.of(input));
+        if connection.field(id, &line, input).map_err(Refusal::bad)? {
+            list.push_parsed(id, &line);
         }
-        httparse::Error::Version | httparse::Error::Token => bad("request line is malformed"),
-        httparse::Error::HeaderName => bad("header name is malformed"),
-        httparse::Error::HeaderValue => bad("header value is malformed"),
-        httparse::Error::NewLine => bad("line end is malformed"),
-        httparse::Error::Status => bad("status is malformed"),
     }
+    list.keep_head(&input[..lexer.len()]).map_err(|_| TOO_LARGE)?;
+    Ok((connection, headers))
 }
 
-fn has_version(input: &[u8]) -> bool {
-    let line = &input[..memchr::memchr(b'\n', input).unwrap_or(input.len())];
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut words = line.split(|byte| *byte == b' ').skip(2);
-    match (words.next(), words.next()) {
-        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None) => {
-            major.is_ascii_digit() && minor.is_ascii_digit()
-        }
-        _ => false,
-    }
-}
-
-/// RFC 9112 §2.2 lets a recipient take a bare LF for a line end; peers that do and peers that do not disagree
-/// about where a head ends, so it is refused.
-fn has_strict_lines(head: &[u8]) -> Result<(), Refusal> {
-    let mut lines = memchr::memchr_iter(b'\n', head);
-    if lines.all(|at| at > 0 && head[at - 1] == b'\r') {
-        return Ok(());
-    }
-    Err(bad("line ends without a carriage return"))
-}
-
-fn method_of(method: &str) -> Result<Method, Refusal> {
-    match Method::from_bytes(method.as_bytes()) {
+fn method_of(method: &[u8]) -> Result<Method, Refusal> {
+    match Method::from_bytes(method) {
         Ok(Method::CONNECT) => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered")),
         Ok(method) => Ok(method),
-        Err(_) => Err(bad("method is malformed")),
+        Err(_) => Err(Refusal::bad("method is malformed")),
     }
 }
 
 /// The target in origin form (RFC 9112 §3.2). Of an absolute form, the authority becomes the host.
-fn target_of(headers: &mut Headers, target: &str, method: &Method) -> Result<Span, Refusal> {
-    let malformed = bad("request target is malformed");
+fn target_of(headers: &mut Headers, target: &[u8], method: &Method) -> Result<Span, Refusal> {
+    let malformed = Refusal::bad("request target is malformed");
+    let target = std::str::from_utf8(target).map_err(|_| malformed)?;
     if target.starts_with('/') || (target == "*" && method == Method::OPTIONS) {
         check_target(target).map_err(|_| malformed)?;
         return headers.keep_text(target).map_err(|_| malformed);
@@ -163,18 +136,6 @@ fn target_of(headers: &mut Headers, target: &str, method: &Method) -> Result<Spa
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     check_target(&path).map_err(|_| malformed)?;
     headers.keep_text(&path).map_err(|_| malformed)
-}
-
-/// RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and nothing in it that a later reader
-/// could take for a path or a second host.
-fn check_host(headers: &Headers, version: Version, hosts: usize) -> Result<(), Refusal> {
-    match (hosts, version) {
-        (0, Version::Http10) => Ok(()),
-        (1, _) if headers.get(name::HOST).is_some_and(is_host) => Ok(()),
-        (0, _) => Err(bad("Host is missing")),
-        (1, _) => Err(bad("Host is malformed")),
-        _ => Err(bad("Host is given more than once")),
-    }
 }
 
 /// Digits and letters, and of the rest what RFC 3986 §3.2.2 allows in a host, a port, and around an address.
@@ -196,26 +157,29 @@ const fn table(others: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Whether these bytes may be a host with a port; empty is allowed (RFC 9110 §7.2).
+/// Whether these bytes may be a host with a port; empty is allowed (RFC 9110 §7.2). The port is a number, or
+/// nothing; colons inside brackets are an address's own.
 pub(crate) fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| IN_HOST[usize::from(*byte)]) && has_port_of_digits(host)
-}
-
-/// Whether what follows the host's colon is a number, or nothing; colons inside brackets are an address's own.
-fn has_port_of_digits(host: &[u8]) -> bool {
-    let after_address = host.iter().rposition(|byte| *byte == b']').map_or(host, |end| &host[end + 1..]);
-    match memchr::memchr(b':', after_address) {
-        Some(colon) => after_address[colon + 1..].iter().all(u8::is_ascii_digit),
-        None => true,
+    let (mut is_port, mut is_number) = (false, true);
+    for byte in host {
+        match byte {
+            b'0'..=b'9' => {}
+            b']' => (is_port, is_number) = (false, true),
+            b':' if !is_port => is_port = true,
+            _ if IN_HOST[usize::from(*byte)] => is_number &= !is_port,
+            _ => return false,
+        }
     }
+    is_number
 }
 
 /// What the header fields say of connection and framing.
-struct Connection {
+struct Connection<'a> {
     has_close: bool,
     has_keep_alive: bool,
     expects_continue: bool,
     hosts: usize,
+    host: &'a [u8],
     length: Option<u64>,
     coding: Option<Coding>,
     nominated: Vec<Box<str>>,
@@ -229,50 +193,54 @@ enum Coding {
     Other,
 }
 
-impl Connection {
+impl<'a> Connection<'a> {
     fn new() -> Self {
         Self {
             has_close: false,
             has_keep_alive: false,
             expects_continue: false,
             hosts: 0,
+            host: b"",
             length: None,
             coding: None,
             nominated: Vec::new(),
         }
     }
 
-    /// Reads one field; keeps it in the list unless it is the connection's own.
-    fn field(
-        &mut self,
-        headers: &mut Headers,
-        head: &[u8],
-        field: &httparse::Header<'_>,
-    ) -> Result<(), &'static str> {
-        let id = id_of(field.name);
+    /// Reads one field; `false` when it is the connection's own and not to be kept.
+    fn field(&mut self, id: Id, line: &FieldLine, input: &'a [u8]) -> Result<bool, &'static str> {
+        let value = line.value.of(input);
         match id {
-            Id::Connection => return self.options(field.value),
+            Id::Connection => self.options(value)?,
             Id::KeepAlive
             | Id::ProxyConnection
             | Id::Te
             | Id::Upgrade
             | Id::ProxyAuthorization
-            | Id::ProxyAuthenticate => return Ok(()),
-            Id::ContentLength => return self.content_length(field.value),
-            Id::TransferEncoding => return self.transfer_encoding(field.value),
-            Id::Expect => {
-                self.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
-                return Ok(());
+            | Id::ProxyAuthenticate => {}
+            Id::ContentLength => self.content_length(value)?,
+            Id::TransferEncoding => self.transfer_encoding(value)?,
+            Id::Expect => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+            Id::Host => {
+                self.hosts += 1;
+                self.host = value;
+                return Ok(true);
             }
-            Id::Host => self.hosts += 1,
-            _ => {}
+            _ => return Ok(true),
         }
-        let value = field.value.trim_ascii();
-        let spans = (Span::within(head, field.name.as_bytes()), Span::within(head, value));
-        let (Some(name), Some(value)) = spans else {
-            return Err("head is malformed");
-        };
-        headers.push_parsed(id, name, value).map_err(|_| "head is too large")
+        Ok(false)
+    }
+
+    /// RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and nothing in it that a later
+    /// reader could take for a path or a second host.
+    fn check_host(&self, version: Version) -> Result<(), Refusal> {
+        match (self.hosts, version) {
+            (0, Version::Http10) => Ok(()),
+            (0, _) => Err(Refusal::bad("Host is missing")),
+            (1, _) if is_host(self.host) => Ok(()),
+            (1, _) => Err(Refusal::bad("Host is malformed")),
+            _ => Err(Refusal::bad("Host is given more than once")),
+        }
     }
 
     fn options(&mut self, value: &[u8]) -> Result<(), &'static str> {
@@ -322,10 +290,10 @@ impl Connection {
             return Ok(self.length.map(Framing::Length));
         };
         if self.length.is_some() {
-            return Err(bad("Content-Length stands beside Transfer-Encoding"));
+            return Err(Refusal::bad("Content-Length stands beside Transfer-Encoding"));
         }
         if version != Version::Http11 {
-            return Err(bad("Transfer-Encoding in HTTP/1.0"));
+            return Err(Refusal::bad("Transfer-Encoding in HTTP/1.0"));
         }
         match coding {
             Coding::Chunked => Ok(Some(Framing::chunked())),
@@ -338,7 +306,7 @@ impl Connection {
     /// Takes off the fields that `Connection` names, but never those that route the message.
     fn drop_nominated(&self, headers: &mut Headers) {
         for name in &self.nominated {
-            if id_of(name) != Id::Host {
+            if id_of(name.as_bytes()) != Id::Host {
                 headers.remove(&**name);
             }
         }
@@ -356,30 +324,18 @@ pub(crate) struct ResponseHead {
 
 /// Reads a response head; `None` while it is not whole. `is_head` says that the request was a HEAD.
 pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHead>, &'static str> {
-    let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-    let mut head = httparse::Response::new(&mut []);
-    let parsed =
-        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, input, &mut fields);
-    let len = match parsed {
-        Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err("too many header fields"),
-        Err(_) => return Err("head is malformed"),
-    };
-    let (Some(code), Some(minor)) = (head.code, head.version) else {
-        return Err("head is incomplete");
-    };
-    let status = StatusCode::from_u16(code).map_err(|_| "status is out of range")?;
-    let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
+    whole(read_response(input, is_head)).map_err(|refusal| refusal.reason)
+}
+
+fn read_response(input: &[u8], is_head: bool) -> Result<ResponseHead, Stop> {
+    let mut lexer = Lexer::new(input);
+    let (version, code) = lexer.status_line()?;
+    let status = StatusCode::from_u16(code).map_err(|_| Refusal::bad("status is out of range"))?;
+    let (connection, mut headers) = fields(&mut lexer, input)?;
+    connection.drop_nominated(&mut headers);
     let mut response = Response::new(status);
-    response.version = version;
-    response.headers.keep(&input[..len]).map_err(|_| "head is too large")?;
-    let mut connection = Connection::new();
-    for field in head.headers.iter() {
-        connection.field(&mut response.headers, &input[..len], field)?;
-    }
-    connection.drop_nominated(&mut response.headers);
-    let declared = connection.framing(version).map_err(|refusal| refusal.reason)?;
+    (response.version, response.headers) = (version, headers);
+    let declared = connection.framing(version)?;
     let has_none = is_head || status.is_informational() || status == 204 || status == 304;
     let framing = match declared {
         _ if has_none => Framing::Done,
@@ -391,5 +347,5 @@ pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHea
     let is_clean = status != 204 || (connection.coding.is_none() && connection.length.unwrap_or(0) == 0);
     let is_open = matches!(framing, Framing::UntilClose);
     let keep_alive = connection.keep_alive(version) && is_clean && !is_open;
-    Ok(Some(ResponseHead { response, framing, keep_alive, len }))
+    Ok(ResponseHead { response, framing, keep_alive, len: lexer.len() })
 }

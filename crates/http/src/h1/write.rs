@@ -106,7 +106,7 @@ fn fields(out: &mut Vec<u8>, headers: &Headers, is_replaced: impl Fn(Id, Span) -
     headers.write(out, |id, name| !is_of_connection(id) && !is_replaced(id, name));
 }
 
-fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+pub(crate) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");

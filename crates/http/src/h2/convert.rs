@@ -24,7 +24,7 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
     host(&mut request, parts.uri.authority(), &parts.headers).map_err(refuse)?;
     let mut cookies: Vec<u8> = Vec::new();
     for (field, value) in &parts.headers {
-        let id = id_of(field.as_str());
+        let id = id_of(field.as_str().as_bytes());
         match id {
             Id::Host | Id::ProxyAuthorization | Id::ProxyAuthenticate | Id::Expect => {}
             // RFC 9113 §8.2.3: crumbs of one cookie are joined for whoever does not speak HTTP/2.

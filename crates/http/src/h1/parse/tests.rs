@@ -83,7 +83,10 @@ fn request_lines_are_strict() {
     }
     assert_eq!(refused("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
     assert_eq!(refused("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), 405);
-    assert_eq!(refused(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(MAX_TARGET))), 414);
+    assert_eq!(
+        refused(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(super::super::lex::MAX_TARGET))),
+        414
+    );
     assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS))), 431);
 }
 

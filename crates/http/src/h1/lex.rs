@@ -1,0 +1,244 @@
+//! The grammar of a head: its lines and fields, each byte looked at once, and nothing taken that could be read in
+//! two ways.
+//!
+//! Stricter than RFC 9112 allows: a line ends with CR LF and nothing else (§2.2), a status line has no space to
+//! spare (§4), and a field is one line (§5.2).
+
+use http::StatusCode;
+
+use super::parse::Refusal;
+use crate::headers::Span;
+use crate::message::Version;
+use crate::name::is_token_byte;
+
+/// The longest request target, in bytes.
+pub(super) const MAX_TARGET: usize = 16 * 1024;
+
+/// Why there is no more to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stop {
+    /// The rest has not come yet; what there is may still become a head.
+    Partial,
+    /// It is not a head, whatever follows.
+    Refused(Refusal),
+}
+
+fn bad<T>(reason: &'static str) -> Result<T, Stop> {
+    Err(Stop::Refused(Refusal::bad(reason)))
+}
+
+/// A field's place in the head.
+pub(crate) struct FieldLine {
+    pub(crate) name: Span,
+    /// Without the white space around it.
+    pub(crate) value: Span,
+    /// Whether it reads `Name: value` and so can be passed on as it stands.
+    pub(crate) is_plain: bool,
+}
+
+/// Reads a head from its start.
+pub(super) struct Lexer<'a> {
+    input: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(input: &'a [u8]) -> Self {
+        Self { input, at: 0 }
+    }
+
+    /// How many bytes were read.
+    pub(super) fn len(&self) -> usize {
+        self.at
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        &self.input[self.at..]
+    }
+
+    /// Method, target and version (RFC 9112 §3). Empty lines before them are passed over (§2.2).
+    pub(super) fn request_line(&mut self) -> Result<(&'a [u8], &'a [u8], Version), Stop> {
+        while self.rest().starts_with(b"\r\n") {
+            self.at += 2;
+        }
+        if self.rest() == b"\r" {
+            return Err(Stop::Partial);
+        }
+        let method = self.word(is_token)?;
+        let target = self.word(is_target)?;
+        if target.len() > MAX_TARGET {
+            return Err(too_long());
+        }
+        self.request_version().map(|version| (method, target, version))
+    }
+
+    /// One or more bytes for which `is_part` holds, and the space behind them.
+    fn word(&mut self, is_part: impl Fn(u8) -> bool) -> Result<&'a [u8], Stop> {
+        let rest = self.rest();
+        let Some(len) = rest.iter().position(|byte| !is_part(*byte)) else {
+            return Err(if rest.len() > MAX_TARGET { too_long() } else { Stop::Partial });
+        };
+        if len == 0 || rest[len] != b' ' {
+            return bad("request line is malformed");
+        }
+        self.at += len + 1;
+        Ok(&rest[..len])
+    }
+
+    fn request_version(&mut self) -> Result<Version, Stop> {
+        let (version, end) = match self.rest() {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', end @ ..] => (Version::Http11, end),
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', end @ ..] => (Version::Http10, end),
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n', ..]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                let status = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+                return Err(Stop::Refused(Refusal::new(status, "HTTP version is not supported")));
+            }
+            rest if rest.len() < 10 && is_start_of(rest, b"HTTP/") => return Err(Stop::Partial),
+            _ => return bad("request line is malformed"),
+        };
+        self.at += 8;
+        self.line_end(end, "request line is malformed")?;
+        Ok(version)
+    }
+
+    /// Version and status (RFC 9112 §4); the reason is nobody's.
+    pub(super) fn status_line(&mut self) -> Result<(Version, u16), Stop> {
+        let (version, status, rest) = match self.rest() {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', a, b, c, rest @ ..]
+                if [a, b, c].iter().all(|digit| digit.is_ascii_digit()) =>
+            {
+                let digit = |byte: &u8| u16::from(byte - b'0');
+                let version = if *minor == b'1' { Version::Http11 } else { Version::Http10 };
+                (version, digit(a) * 100 + digit(b) * 10 + digit(c), rest)
+            }
+            rest if rest.len() < 12 && is_start_of(rest, b"HTTP/1.") => return Err(Stop::Partial),
+            _ => return bad("status line is malformed"),
+        };
+        self.at += 12;
+        let reason = if rest.first() == Some(&b' ') { text_end(rest) } else { 0 };
+        self.at += reason;
+        self.line_end(&rest[reason..], "status line is malformed")?;
+        Ok((version, status))
+    }
+
+    /// The next field, or nothing where the head ends (RFC 9112 §5).
+    pub(super) fn field(&mut self) -> Result<Option<FieldLine>, Stop> {
+        let start = self.at;
+        let rest = self.rest();
+        let Some(len) = rest.iter().position(|byte| !is_token(*byte)) else {
+            return Err(Stop::Partial);
+        };
+        if rest[len] != b':' || len == 0 {
+            if len == 0 && rest[0] == b'\r' {
+                return self.line_end(rest, "line end is malformed").map(|()| None);
+            }
+            return bad(if rest[len] == b'\n' { BARE_LF } else { "header name is malformed" });
+        }
+        let text = &rest[len + 1..];
+        let end = text_end(text);
+        self.at += len + 1 + end;
+        self.line_end(&text[end..], "header value is malformed")?;
+        let value = text[..end].trim_ascii_start();
+        let before = end - value.len();
+        let value = value.trim_ascii_end();
+        Ok(Some(FieldLine {
+            name: Span::at(start, len),
+            value: Span::at(start + len + 1 + before, value.len()),
+            is_plain: before == 1 && text[0] == b' ' && value.len() + 1 == end,
+        }))
+    }
+
+    /// Passes over the line end that `rest` begins with.
+    fn line_end(&mut self, rest: &[u8], otherwise: &'static str) -> Result<(), Stop> {
+        match rest {
+            [b'\r', b'\n', ..] => {
+                self.at += 2;
+                Ok(())
+            }
+            [] | [b'\r'] => Err(Stop::Partial),
+            [b'\n', ..] => bad(BARE_LF),
+            _ => bad(otherwise),
+        }
+    }
+}
+
+/// RFC 9112 §2.2 lets a recipient take it for a line end; peers that do and peers that do not disagree about
+/// where a head ends.
+const BARE_LF: &str = "line ends without a carriage return";
+
+fn too_long() -> Stop {
+    Stop::Refused(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"))
+}
+
+/// Whether `rest` is, as far as it goes, `start` or something behind it.
+fn is_start_of(rest: &[u8], start: &[u8]) -> bool {
+    rest.iter().zip(start).all(|(a, b)| a == b)
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = is_token_byte(byte);
+        byte += 1;
+    }
+    table
+};
+
+fn is_token(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+/// What may stand between the two spaces of a request line; its form is looked at later.
+fn is_target(byte: u8) -> bool {
+    byte > b' ' && byte != 127
+}
+
+/// The same byte eight times.
+const fn eight(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Where a field's text ends: at the first control character other than a tab (RFC 9110 §5.5).
+fn text_end(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk() {
+        let controls = controls(u64::from_le_bytes(*eight));
+        if controls == 0 {
+            at += 8;
+            continue;
+        }
+        at += (controls.trailing_zeros() / 8) as usize;
+        if bytes[at] != b'\t' {
+            return at;
+        }
+        at += 1;
+    }
+    let is_end = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 127;
+    at + bytes[at..].iter().position(is_end).unwrap_or(bytes.len() - at)
+}
+
+/// The high bit of each byte that is below a space, or 127. Bytes behind the first such one may be marked too.
+const fn controls(word: u64) -> u64 {
+    let low = word.wrapping_sub(eight(b' ')) & !word;
+    let delete = word ^ eight(127);
+    (low | (delete.wrapping_sub(eight(1)) & !delete)) & eight(0x80)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_ends_where_reading_it_byte_by_byte_says(bytes: Vec<u8>, clean in "[ -~\\t]{0,40}") {
+            let all = [clean.as_bytes(), &bytes].concat();
+            let end = all.iter().position(|byte| (*byte < 32 && *byte != 9) || *byte == 127);
+            prop_assert_eq!(text_end(&all), end.unwrap_or(all.len()));
+        }
+    }
+}
