@@ -3,6 +3,7 @@
 mod forwarding;
 mod limits;
 mod paths;
+mod signing;
 
 use lockgate_tests::{FakeUpstream, Gateway, Received};
 use serde_json::{Value, json};
