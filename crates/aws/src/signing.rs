@@ -1,4 +1,4 @@
-//! Signature Version 4, header form: from a request as it will be sent to the headers that prove who sent it.
+//! Signature Version 4 and 4a, header form: from a request as it will be sent to the headers that prove who sent it.
 
 mod canonical;
 pub(crate) mod date;
@@ -8,6 +8,7 @@ mod key;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod v4a;
 
 use std::cell::Cell;
 
@@ -19,7 +20,9 @@ use date::Stamp;
 pub use encode::{wire_path, wire_query};
 pub use error::SigningError;
 use key::KeyCache;
+use signed::Proof;
 pub use signed::Signed;
+use v4a::PairCache;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
@@ -84,15 +87,26 @@ struct Rules {
     signs_token: bool,
 }
 
-/// Signs requests for one service in one region.
+/// Signs requests for one service, in one region or in many.
 ///
 /// Signing keys are derived once a day and kept per thread, so that signing takes no lock; buffers are kept per
 /// thread as well. Only [`Signed`] is allocated.
 #[derive(Clone, Debug)]
 pub struct Signer {
+    version: Version,
+    /// A region, or with Signature Version 4a a set of them.
     region: Box<str>,
     service: Box<str>,
     rules: Rules,
+}
+
+/// Which signature is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    /// For one region, by a key that is shared with AWS.
+    V4,
+    /// For a set of regions, by a private key.
+    V4a,
 }
 
 /// What a thread keeps from one signature to the next.
@@ -101,7 +115,9 @@ struct Desk {
     canonical: Canonical,
     scope: String,
     to_sign: String,
+    signature: Vec<u8>,
     keys: KeyCache,
+    pairs: PairCache,
 }
 
 thread_local! {
@@ -112,22 +128,31 @@ impl Signer {
     /// A signer for a region such as `eu-central-1` and a service by its signing name, such as `execute-api` or
     /// `lambda` (also the name for function URLs and web functions).
     pub fn new(region: &str, service: &str) -> Result<Self, SigningError> {
-        let is_name = |text: &str| {
-            let is_plain =
-                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*');
-            !text.is_empty() && text.bytes().all(is_plain)
-        };
         if !is_name(region) {
             return Err(SigningError::Region(region.to_owned()));
         }
+        Self::build(Version::V4, region.into(), service)
+    }
+
+    /// A signer for an endpoint that is in many regions, by Signature Version 4a. The set is a list of regions
+    /// with commas between, in each of which a `*` may stand for anything: `*`, `us-east-1,eu-*`.
+    pub fn multi_region(region_set: &str, service: &str) -> Result<Self, SigningError> {
+        let regions: Vec<&str> = region_set.split(',').map(str::trim).collect();
+        if !regions.iter().all(|region| is_name(&region.replace('*', "x"))) {
+            return Err(SigningError::RegionSet(region_set.to_owned()));
+        }
+        Self::build(Version::V4a, regions.join(",").into(), service)
+    }
+
+    fn build(version: Version, region: Box<str>, service: &str) -> Result<Self, SigningError> {
         if !is_name(service) {
             return Err(SigningError::Service(service.to_owned()));
         }
         let rules = Rules { resolves_path: service != "s3", sends_hash: true, signs_token: true };
-        Ok(Self { region: region.into(), service: service.into(), rules })
+        Ok(Self { version, region, service: service.into(), rules })
     }
 
-    /// The region in the scope of its signatures.
+    /// The region in the scope of its signatures, or the set of regions they are for.
     pub fn region(&self) -> &str {
         &self.region
     }
@@ -168,32 +193,59 @@ impl Signer {
         let stamp = Stamp::at(unix_seconds)?;
         let hash = request.payload.hash();
         let token = credentials.session_token();
+        let (algorithm, region_set) = match self.version {
+            Version::V4 => (ALGORITHM, None),
+            Version::V4a => (v4a::ALGORITHM, Some(&*self.region)),
+        };
         let facts = Facts {
             date_time: stamp.date_time(),
             hash: &hash,
             sent_hash: self.rules.sends_hash.then_some(&hash),
             token: token.filter(|_| self.rules.signs_token),
+            region_set,
             resolves_path: self.rules.resolves_path,
         };
         desk.canonical.write(request, &facts)?;
-        write_scope(&mut desk.scope, [stamp.date(), &self.region, &self.service, TERMINATOR]);
+        match self.version {
+            Version::V4 => {
+                write_scope(&mut desk.scope, &[stamp.date(), &self.region, &self.service, TERMINATOR])
+            }
+            Version::V4a => write_scope(&mut desk.scope, &[stamp.date(), &self.service, TERMINATOR]),
+        }
 
         let digest = digest::digest(&digest::SHA256, desk.canonical.request());
         let to_sign = &mut desk.to_sign;
         to_sign.clear();
-        for line in [ALGORITHM, "\n", stamp.date_time(), "\n", &desk.scope, "\n"] {
+        for line in [algorithm, "\n", stamp.date_time(), "\n", &desk.scope, "\n"] {
             to_sign.push_str(line);
         }
         push_ascii(to_sign, &hex(digest.as_ref()));
-        let key = desk.keys.key(credentials, &desk.scope, stamp);
-        let signature = hex(hmac::sign(key, to_sign.as_bytes()).as_ref());
-        Ok(Signed::new(credentials, [&desk.scope, desk.canonical.names()], &signature, &stamp, &hash))
+        desk.signature.clear();
+        match self.version {
+            Version::V4 => {
+                let key = desk.keys.key(credentials, &desk.scope, stamp);
+                push_hex(&mut desk.signature, hmac::sign(key, to_sign.as_bytes()).as_ref());
+            }
+            Version::V4a => {
+                let signature = desk.pairs.sign(credentials, to_sign.as_bytes())?;
+                push_hex(&mut desk.signature, signature.as_ref());
+            }
+        }
+        let names = desk.canonical.names();
+        let proof = Proof { algorithm, scope: &desk.scope, names, signature: &desk.signature };
+        Ok(Signed::new(credentials, region_set, &proof, &stamp, &hash))
     }
 }
 
-fn write_scope(scope: &mut String, parts: [&str; 4]) {
+/// Whether a text can stand in a credential scope, as regions and services do.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !text.is_empty() && text.bytes().all(is_plain)
+}
+
+fn write_scope(scope: &mut String, parts: &[&str]) {
     scope.clear();
-    for (index, part) in parts.into_iter().enumerate() {
+    for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             scope.push('/');
         }
@@ -202,13 +254,22 @@ fn write_scope(scope: &mut String, parts: [&str; 4]) {
 }
 
 fn hex(hash: &[u8]) -> [u8; HASH_LEN] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'0'; HASH_LEN];
     for (pair, byte) in text.chunks_exact_mut(2).zip(hash) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+        pair.copy_from_slice(&digits(*byte));
     }
     text
+}
+
+fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        text.extend_from_slice(&digits(*byte));
+    }
+}
+
+fn digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 fn push_ascii(text: &mut String, bytes: &[u8]) {

@@ -6,13 +6,14 @@ use super::{HASH_LEN, Signable, SigningError};
 pub(super) const DATE: &str = "x-amz-date";
 pub(super) const HASH: &str = "x-amz-content-sha256";
 pub(super) const TOKEN: &str = "x-amz-security-token";
+pub(super) const REGION_SET: &str = "x-amz-region-set";
 
 /// How large buffers may be to be kept for the next request.
 const KEPT_BYTES: usize = 32 * 1024;
 
 /// Whether the signer writes this header itself, so that the request's own does not count.
 pub(super) fn is_written_here(name: &str) -> bool {
-    ["authorization", DATE, HASH, TOKEN].iter().any(|own| own.eq_ignore_ascii_case(name))
+    ["authorization", DATE, HASH, TOKEN, REGION_SET].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// What goes into a canonical request besides the request.
@@ -21,6 +22,7 @@ pub(super) struct Facts<'a> {
     pub(super) hash: &'a [u8; HASH_LEN],
     pub(super) sent_hash: Option<&'a [u8; HASH_LEN]>,
     pub(super) token: Option<&'a str>,
+    pub(super) region_set: Option<&'a str>,
     pub(super) resolves_path: bool,
 }
 
@@ -129,6 +131,9 @@ impl Canonical {
         sorter.push(DATE, facts.date_time.as_bytes());
         if let Some(hash) = facts.sent_hash {
             sorter.push(HASH, hash);
+        }
+        if let Some(region_set) = facts.region_set {
+            sorter.push(REGION_SET, region_set.as_bytes());
         }
         if let Some(token) = facts.token {
             sorter.push(TOKEN, token.as_bytes());

@@ -15,6 +15,12 @@ pub enum SigningError {
     /// The region is empty or has a character that no region has.
     #[error("region \"{}\" is not the name of a region", .0.escape_debug())]
     Region(String),
+    /// The region set is empty or has a part that names no region, not even with a `*`.
+    #[error("region set \"{}\" is not a list of regions", .0.escape_debug())]
+    RegionSet(String),
+    /// The secret key gives no key pair, which Signature Version 4a needs.
+    #[error("no key pair can be made from the secret key")]
+    KeyPair,
     /// The service is empty or has a character that no service has.
     #[error("service \"{}\" is not the signing name of a service", .0.escape_debug())]
     Service(String),

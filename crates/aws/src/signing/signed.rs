@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::canonical;
 use super::date::Stamp;
-use super::{ALGORITHM, HASH_LEN, push_ascii};
+use super::{HASH_LEN, push_ascii};
 use crate::credentials::Credentials;
 
 /// The headers that go with a signed request. `Debug` shows none of their values but the date.
@@ -12,38 +12,53 @@ pub struct Signed<'c> {
     text: String,
     date_at: usize,
     hash_at: usize,
+    /// Where the region set begins, which is the end where there is none.
+    region_set_at: usize,
     token: Option<&'c str>,
+}
+
+/// What the value of `authorization` is made of, but for the access key.
+pub(super) struct Proof<'a> {
+    pub(super) algorithm: &'a str,
+    pub(super) scope: &'a str,
+    pub(super) names: &'a str,
+    /// In hexadecimal digits.
+    pub(super) signature: &'a [u8],
 }
 
 impl<'c> Signed<'c> {
     pub(super) fn new(
         credentials: &'c Credentials,
-        [scope, names]: [&str; 2],
-        signature: &[u8; HASH_LEN],
+        region_set: Option<&str>,
+        proof: &Proof<'_>,
         stamp: &Stamp,
         hash: &[u8; HASH_LEN],
     ) -> Self {
         let parts = [
-            ALGORITHM,
+            proof.algorithm,
             " Credential=",
             credentials.access_key(),
             "/",
-            scope,
+            proof.scope,
             ", SignedHeaders=",
-            names,
+            proof.names,
             ", Signature=",
         ];
-        let length = parts.iter().map(|part| part.len()).sum::<usize>() + signature.len();
-        let mut text = String::with_capacity(length + stamp.date_time().len() + hash.len());
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() + proof.signature.len();
+        let region_set = region_set.unwrap_or_default();
+        let mut text =
+            String::with_capacity(length + stamp.date_time().len() + hash.len() + region_set.len());
         for part in parts {
             text.push_str(part);
         }
-        push_ascii(&mut text, signature);
+        push_ascii(&mut text, proof.signature);
         let date_at = text.len();
         text.push_str(stamp.date_time());
         let hash_at = text.len();
         push_ascii(&mut text, hash);
-        Self { text, date_at, hash_at, token: credentials.session_token() }
+        let region_set_at = text.len();
+        text.push_str(region_set);
+        Self { text, date_at, hash_at, region_set_at, token: credentials.session_token() }
     }
 
     /// The value of `authorization`.
@@ -58,12 +73,17 @@ impl<'c> Signed<'c> {
 
     /// The value of `x-amz-content-sha256`.
     pub fn content_sha256(&self) -> &str {
-        &self.text[self.hash_at..]
+        &self.text[self.hash_at..self.region_set_at]
     }
 
     /// The value of `x-amz-security-token`, with temporary credentials.
     pub fn security_token(&self) -> Option<&'c str> {
         self.token
+    }
+
+    /// The value of `x-amz-region-set`, with Signature Version 4a.
+    pub fn region_set(&self) -> Option<&str> {
+        Some(&self.text[self.region_set_at..]).filter(|set| !set.is_empty())
     }
 
     /// All headers to set, each in place of any the request has, with their names in lower case.
@@ -75,6 +95,7 @@ impl<'c> Signed<'c> {
         ]
         .into_iter()
         .chain(self.token.map(|token| (canonical::TOKEN, token)))
+        .chain(self.region_set().map(|set| (canonical::REGION_SET, set)))
     }
 }
 

@@ -18,6 +18,12 @@ struct Trace {
     authorization: String,
 }
 
+impl Trace {
+    fn signature(&self) -> &str {
+        self.authorization.rsplit_once("Signature=").unwrap().1
+    }
+}
+
 fn trace(
     signer: &Signer,
     credentials: &Credentials,
@@ -85,6 +91,23 @@ mod contract {
     }
 
     #[test]
+    fn a_signature_for_many_regions_says_for_which() {
+        let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, Some("token")).unwrap();
+        let signer = Signer::multi_region("us-east-1, eu-*", "lambda").unwrap();
+        let signed = signer.sign(&credentials, NOON, get(&[("host", b"h")])).unwrap();
+        assert_eq!((signer.region(), signed.region_set()), ("us-east-1,eu-*", Some("us-east-1,eu-*")));
+        let head = "AWS4-ECDSA-P256-SHA256 Credential=AKIDEXAMPLE/20150830/lambda/aws4_request, SignedHeaders=\
+                    host;x-amz-content-sha256;x-amz-date;x-amz-region-set;x-amz-security-token, Signature=";
+        assert!(signed.authorization().starts_with(head), "{}", signed.authorization());
+        assert_eq!(signed.headers().last(), Some(("x-amz-region-set", "us-east-1,eu-*")));
+        for set in ["", ",", "us east", "us-east-1,", "a\nb"] {
+            let error = Signer::multi_region(set, "lambda").unwrap_err();
+            assert_eq!(error, SigningError::RegionSet(set.into()));
+        }
+        assert_eq!(Signer::new("*", "lambda").unwrap_err(), SigningError::Region("*".into()));
+    }
+
+    #[test]
     fn a_hash_signs_the_same_as_the_bytes_it_is_of() {
         let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None).unwrap();
         let mut hash = [0; 32];
@@ -139,7 +162,13 @@ mod contract {
         for name in ["te", "expect", "user-agent", "x-amzn-trace-id", "x-forwarded-for", "x-amz", "é", ""] {
             assert!(!is_signed(name), "{name}");
         }
-        for name in ["authorization", "X-Amz-Date", "x-amz-content-sha256", "X-Amz-Security-Token"] {
+        for name in [
+            "authorization",
+            "X-Amz-Date",
+            "x-amz-content-sha256",
+            "X-Amz-Security-Token",
+            "x-amz-region-set",
+        ] {
             assert!(!is_signed(name), "{name}");
         }
     }

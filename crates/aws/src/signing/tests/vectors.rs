@@ -1,23 +1,21 @@
-//! AWS's published vectors for Signature Version 4, header form: each file of the suite, byte for byte.
+//! AWS's published vectors for Signature Version 4 and 4a, header form: each file of the suites, byte for byte.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, KeyPair, UnparsedPublicKey};
 use serde_json::Value;
 
-use super::super::{Payload, Rules, Signable, Signer, SigningError};
-use super::trace;
+use super::super::{Payload, Rules, Signable, Signer, SigningError, v4a};
+use super::{Trace, trace};
 use crate::credentials::Credentials;
 
 const VECTORS: usize = 38;
 
-fn suite() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/aws-signing-test-suite/v4");
-    assert!(
-        folder.is_dir(),
-        "the folder aws-signing-test-suite/v4 with the published vectors is not at {}",
-        folder.display()
-    );
+fn suite(version: &str) -> PathBuf {
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/aws-signing-test-suite");
+    let folder = suites.join(version);
+    assert!(folder.is_dir(), "the folder with the published vectors is not at {}", folder.display());
     folder
 }
 
@@ -64,44 +62,97 @@ impl Vector {
     }
 }
 
-fn check(folder: &Path) -> Result<(), SigningError> {
-    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
-    let context: Value = serde_json::from_str(&read("context.json")).unwrap();
-    let text = |pointer: &str| context.pointer(pointer).and_then(Value::as_str);
-    let flag = |name: &str, default| context[name].as_bool().unwrap_or(default);
-    let credentials = Credentials::new(
-        text("/credentials/access_key_id").unwrap(),
-        text("/credentials/secret_access_key").unwrap(),
-        text("/credentials/token"),
-    )?;
-    let mut signer = Signer::new(text("/region").unwrap(), text("/service").unwrap())?;
-    signer.rules = Rules {
-        resolves_path: flag("normalize", true),
-        sends_hash: flag("sign_body", false),
-        signs_token: !flag("omit_session_token", false),
-    };
-    assert_eq!(text("/timestamp"), Some("2015-08-30T12:36:00Z"));
-    let vector = Vector::parse(&read("request.txt"));
-    let made = trace(&signer, &credentials, super::NOON, vector.signable());
-    let name = folder.display();
-    assert_eq!(made.canonical, read("header-canonical-request.txt"), "{name}");
-    assert_eq!(made.to_sign, read("header-string-to-sign.txt"), "{name}");
-    let signature = made.authorization.rsplit_once("Signature=").unwrap().1;
-    assert_eq!(signature, read("header-signature.txt"), "{name}");
-    let whole = read("header-signed-request.txt");
-    assert!(whole.contains(&format!("\nAuthorization:{}\n", made.authorization)), "{name}");
-    Ok(())
+/// A folder of a suite.
+struct Case {
+    folder: PathBuf,
+    context: Value,
 }
 
-#[test]
-fn every_published_vector_is_signed_as_aws_signs_it() {
+impl Case {
+    fn open(folder: &Path) -> Self {
+        let context = fs::read_to_string(folder.join("context.json")).unwrap();
+        Self { folder: folder.to_owned(), context: serde_json::from_str(&context).unwrap() }
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.join(file)).unwrap()
+    }
+
+    fn text(&self, pointer: &str) -> Option<&str> {
+        self.context.pointer(pointer).and_then(Value::as_str)
+    }
+
+    fn credentials(&self) -> Credentials {
+        let text = |name: &str| self.text(&format!("/credentials/{name}"));
+        let (access_key, secret) = (text("access_key_id").unwrap(), text("secret_access_key").unwrap());
+        Credentials::new(access_key, secret, text("token")).unwrap()
+    }
+
+    fn sign(&self, mut signer: Signer) -> Trace {
+        let flag = |name: &str, default| self.context[name].as_bool().unwrap_or(default);
+        signer.rules = Rules {
+            resolves_path: flag("normalize", true),
+            sends_hash: flag("sign_body", false),
+            signs_token: !flag("omit_session_token", false),
+        };
+        assert_eq!(self.text("/timestamp"), Some("2015-08-30T12:36:00Z"));
+        let vector = Vector::parse(&self.read("request.txt"));
+        let made = trace(&signer, &self.credentials(), super::NOON, vector.signable());
+        let name = self.folder.display();
+        assert_eq!(made.canonical, self.read("header-canonical-request.txt"), "{name}");
+        assert_eq!(made.to_sign, self.read("header-string-to-sign.txt"), "{name}");
+        made
+    }
+}
+
+fn for_each(version: &str, check: impl Fn(&Case) -> Result<(), SigningError>) {
     let mut count = 0;
-    for entry in fs::read_dir(suite()).unwrap() {
+    for entry in fs::read_dir(suite(version)).unwrap() {
         let folder = entry.unwrap().path();
         if folder.join("header-signature.txt").is_file() {
-            check(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            check(&Case::open(&folder)).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
             count += 1;
         }
     }
     assert_eq!(count, VECTORS, "vectors with a header form");
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks_exact(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+#[test]
+fn every_published_vector_is_signed_as_aws_signs_it() {
+    for_each("v4", |case| {
+        let made = case.sign(Signer::new(case.text("/region").unwrap(), case.text("/service").unwrap())?);
+        let name = case.folder.display();
+        assert_eq!(made.signature(), case.read("header-signature.txt"), "{name}");
+        let whole = case.read("header-signed-request.txt");
+        assert!(whole.contains(&format!("\nAuthorization:{}\n", made.authorization)), "{name}");
+        Ok(())
+    });
+}
+
+#[test]
+fn every_published_vector_of_4a_is_signed_so_that_the_published_key_verifies_it() {
+    for_each("v4a", |case| {
+        let (regions, service) = (case.text("/region").unwrap(), case.text("/service").unwrap());
+        let made = case.sign(Signer::multi_region(regions, service)?);
+        let name = case.folder.display();
+        let published: Value = serde_json::from_str(&case.read("public-key.json")).unwrap();
+        let point = ["X", "Y"].map(|axis| bytes(published[axis].as_str().unwrap())).concat();
+        let public = [&[4], point.as_slice()].concat();
+        let pair = v4a::derive(&case.credentials())?;
+        assert_eq!(pair.public_key().as_ref(), public, "{name}: the key is made as AWS makes it");
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &public);
+        let verifies = |signature: &str| public.verify(made.to_sign.as_bytes(), &bytes(signature)).is_ok();
+        assert!(verifies(made.signature()), "{name}: ours");
+        assert!(verifies(&case.read("header-signature.txt")), "{name}: theirs, over our text");
+        let whole = case.read("header-signed-request.txt");
+        let (head, _) = made.authorization.split_once("Signature=").unwrap();
+        assert!(whole.contains(&format!("\nAuthorization:{head}Signature=")), "{name}");
+        assert!(whole.contains(&format!("\nX-Amz-Region-Set:{regions}\n")), "{name}");
+        Ok(())
+    });
 }
