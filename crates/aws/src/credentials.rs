@@ -1,11 +1,44 @@
-//! The keys that a request is signed with, kept so that they are seen by nobody and wiped when dropped.
+//! The keys that a request is signed with, and where they come from.
+//!
+//! [`Credentials`] are kept so that they are seen by nobody and wiped when dropped. A [`CredentialCache`] gets
+//! them from where AWS people keep them and renews them.
+
+mod cache;
+mod connector;
+mod failure;
+mod fetch;
+mod source;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::pin::Pin;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
 use crate::signing::SigningError;
+
+pub use cache::{CredentialCache, Live, Provider, Report};
+pub use failure::CredentialsFailure;
+pub use source::{CredentialSource, Origin, Role};
+
+const SEED_PREFIX: &[u8] = b"AWS4";
+
+/// Gets credentials from a source, once.
+trait Fetch: Send + Sync {
+    fn fetch<'a>(&'a self, source: &'a CredentialSource) -> Fetching<'a>;
+}
+
+/// A fetch under way.
+type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, CredentialsFailure>> + Send + 'a>>;
+
+/// What a fetch gave.
+struct Fetched {
+    credentials: Credentials,
+    expires: Option<SystemTime>,
+    provider: &'static str,
+}
 
 /// An access key, its secret and, for temporary ones, the session token.
 ///
@@ -32,7 +65,7 @@ impl Credentials {
         if session_token.is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(SigningError::SessionToken);
         }
-        let seed: Zeroizing<Box<[u8]>> = Zeroizing::new([b"AWS4", secret.as_bytes()].concat().into());
+        let seed: Zeroizing<Box<[u8]>> = Zeroizing::new([SEED_PREFIX, secret.as_bytes()].concat().into());
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest::digest(&digest::SHA256, &seed).as_ref());
         Ok(Self {
@@ -58,9 +91,33 @@ impl Credentials {
         &self.seed
     }
 
+    /// The same for `aws-config`.
+    fn to_aws(&self) -> aws_credential_types::Credentials {
+        let secret = String::from_utf8_lossy(self.seed.get(SEED_PREFIX.len()..).unwrap_or_default());
+        let token = self.session_token().map(str::to_owned);
+        aws_credential_types::Credentials::new(self.access_key(), secret, token, None, "static")
+    }
+
     /// Tells secrets apart without keeping another copy of them.
     pub(crate) fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
+    }
+}
+
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.access_key == other.access_key
+            && self.fingerprint == other.fingerprint
+            && self.session_token == other.session_token
+    }
+}
+
+impl Eq for Credentials {}
+
+impl Hash for Credentials {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.access_key.hash(state);
+        self.fingerprint.hash(state);
     }
 }
 

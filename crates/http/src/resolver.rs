@@ -60,6 +60,21 @@ impl Resolver {
         Self { inner: Arc::new(Inner { runtime, dns, pinned: first, names: Mutex::default() }) }
     }
 
+    /// Where work for a resolver's users runs off the request path.
+    pub fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    /// The addresses of a host, an IPv6 address in brackets or not, for those who connect by themselves.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        match (self.pinned(bare, port), bare.parse()) {
+            (Some(address), _) => Ok(vec![address]),
+            (None, Ok(ip)) => Ok(vec![SocketAddr::new(ip, port)]),
+            (None, Err(_)) => self.name(bare, port).addresses().await,
+        }
+    }
+
     pub(crate) fn pinned(&self, host: &str, port: u16) -> Option<SocketAddr> {
         self.inner.pinned.get(&(host.to_ascii_lowercase(), port)).copied()
     }
