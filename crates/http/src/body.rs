@@ -23,6 +23,7 @@ enum Inner {
     Request(Box<h1::RequestBody>),
     Response(h1::ResponseBody),
     H2(Box<h2::IncomingBody>),
+    H2Response(Box<h2::ResponseBody>),
     Stream(Box<dyn BodyStream>),
 }
 
@@ -82,6 +83,10 @@ impl Body {
         Self(Inner::H2(Box::new(body)))
     }
 
+    pub(crate) fn h2_response(body: h2::ResponseBody) -> Self {
+        Self(Inner::H2Response(Box::new(body)))
+    }
+
     /// Whether there is no body at all (not: one of length 0).
     pub fn is_empty(&self) -> bool {
         matches!(self.0, Inner::Empty)
@@ -95,6 +100,7 @@ impl Body {
             Inner::Request(body) => body.poll_ready(cx),
             Inner::Response(body) => body.poll_ready(cx),
             Inner::H2(body) => body.poll_ready(cx),
+            Inner::H2Response(body) => body.poll_ready(cx),
             Inner::Stream(body) => body.poll_ready(cx),
         }
     }
@@ -102,8 +108,10 @@ impl Body {
     /// Sends on what is left of the request that this is the answer to, without reading on. An upload that fails
     /// says so when the answer is read.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
-        if let Inner::Response(body) = &mut self.0 {
-            body.poll_upload(cx);
+        match &mut self.0 {
+            Inner::Response(body) => body.poll_upload(cx),
+            Inner::H2Response(body) => body.poll_upload(cx),
+            _ => {}
         }
     }
 
@@ -115,6 +123,7 @@ impl Body {
             Inner::Request(body) => body.data(),
             Inner::Response(body) => body.data(),
             Inner::H2(body) => body.data(),
+            Inner::H2Response(body) => body.data(),
             Inner::Stream(body) => body.data(),
         }
     }
@@ -127,6 +136,7 @@ impl Body {
             Inner::Request(body) => body.consume(count),
             Inner::Response(body) => body.consume(count),
             Inner::H2(body) => body.consume(count),
+            Inner::H2Response(body) => body.consume(count),
             Inner::Stream(body) => body.consume(count),
         }
     }
@@ -139,6 +149,7 @@ impl Body {
             Inner::Request(body) => body.length(),
             Inner::Response(body) => body.length(),
             Inner::H2(body) => body.length(),
+            Inner::H2Response(body) => body.length(),
             Inner::Stream(body) => body.length(),
         }
     }
@@ -164,6 +175,7 @@ impl Body {
             Inner::Request(body) => body.trailers(),
             Inner::Response(body) => body.trailers(),
             Inner::H2(body) => body.trailers(),
+            Inner::H2Response(body) => body.trailers(),
             Inner::Stream(body) => body.trailers(),
         }
     }
@@ -173,7 +185,7 @@ impl Body {
         match &mut self.0 {
             Inner::Request(body) => body.limit(limit),
             Inner::H2(body) => body.limit(limit),
-            Inner::Empty | Inner::Full(_) | Inner::Response(_) | Inner::Stream(_) => {}
+            Inner::Empty | Inner::Full(_) | Inner::Response(_) | Inner::H2Response(_) | Inner::Stream(_) => {}
         }
     }
 

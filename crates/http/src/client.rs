@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_telemetry::clock;
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -15,6 +16,7 @@ use crate::error::ClientError;
 use crate::h1::client::{Exchange, Failure};
 use crate::h1::send::Sender;
 use crate::h1::write::{self, BodyFraming};
+use crate::h2;
 use crate::message::{Request, Response};
 use crate::outgoing::Outgoing;
 use crate::peer::{Address, Peer};
@@ -69,15 +71,24 @@ pub struct Answer {
 pub async fn send(
     peer: &Arc<Peer>,
     request: &Request,
-    body: Body,
+    mut body: Body,
     outgoing: &Outgoing<'_>,
     timeouts: &Timeouts,
 ) -> Result<Answer, Box<SendFailure>> {
+    let mut negotiated = None;
+    if !peer.is_http1() {
+        // Boxed, so that requests by HTTP/1.1 do not carry its room.
+        match Box::pin(h2::client::send(peer, request, body, outgoing, timeouts)).await {
+            h2::client::Sent::Http2(result) => return result,
+            h2::client::Sent::Http1(unsent, link) => (body, negotiated) = (unsent, link),
+        }
+    }
     let framing = write::request_framing(&request.method, &body);
     let copy = body.duplicate();
     let call = Call { peer, request, outgoing, timeouts, framing };
     let mut sender = call.sender(body);
-    if let Some(link) = pool::take(peer) {
+    let kept = if negotiated.is_none() { pool::take(peer) } else { None };
+    if let Some(link) = kept {
         let remote = link.remote();
         match call.exchange(link, sender).await {
             Ok(answer) => return Ok(answer),
@@ -89,7 +100,11 @@ pub async fn send(
             },
         }
     }
-    let link = match connect(peer, timeouts.connect).await {
+    let link = match negotiated {
+        Some(link) => Ok(link),
+        None => connect(peer, timeouts.connect).await,
+    };
+    let link = match link {
         Ok(link) => link,
         Err(error) => {
             let body = sender.is_untouched().then(|| sender.into_body());
@@ -143,41 +158,46 @@ impl Call<'_, '_> {
 
 async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Exchange>, ClientError> {
     let timed_out = || ClientError::ConnectTimeout { peer: peer.label().to_owned() };
-    let connected = timeout(within, connect_any(peer)).await;
+    let tls = peer.tls.as_ref().map(|tls| (&tls.config, &tls.name));
+    let connected = timeout(within, connect_any(peer, tls)).await;
     // What follows must not reckon from before the wait.
     clock::now();
-    connected.map_err(|_| timed_out())?
+    let (stream, address) = connected.map_err(|_| timed_out())??;
+    Ok(Exchange::new(stream, peer.clone(), address))
 }
 
-async fn connect_any(peer: &Arc<Peer>) -> Result<Box<Exchange>, ClientError> {
+/// TLS as it is spoken on one connection.
+type Tls<'a> = Option<(&'a Arc<rustls::ClientConfig>, &'a ServerName<'static>)>;
+
+/// A connection to the first of a peer's addresses that takes one.
+pub(crate) async fn connect_any(peer: &Peer, tls: Tls<'_>) -> Result<(Stream, SocketAddr), ClientError> {
     let name = match &peer.address {
-        Address::Fixed(address) => return connect_to(peer, *address).await,
+        Address::Fixed(address) => return connect_to(peer, tls, *address).await,
         Address::Named(name) => name,
     };
     let resolve = |reason| ClientError::Resolve { host: name.host().to_owned(), reason };
     let addresses = name.addresses().await.map_err(resolve)?;
     let mut last = resolve("it has no addresses".to_owned());
     for address in addresses {
-        match connect_to(peer, address).await {
-            Ok(link) => return Ok(link),
+        match connect_to(peer, tls, address).await {
+            Ok(connected) => return Ok(connected),
             Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-async fn connect_to(peer: &Arc<Peer>, address: SocketAddr) -> Result<Box<Exchange>, ClientError> {
+async fn connect_to(
+    peer: &Peer,
+    tls: Tls<'_>,
+    address: SocketAddr,
+) -> Result<(Stream, SocketAddr), ClientError> {
     let failed = |source| ClientError::Connect { peer: peer.label().to_owned(), source };
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
-    let stream = match &peer.tls {
-        None => Stream::Tcp(stream),
-        Some(tls) => {
-            let failed = |source| ClientError::Tls { peer: peer.label().to_owned(), source };
-            let connector = TlsConnector::from(tls.config.clone());
-            let stream = connector.connect(tls.name.clone(), stream).await.map_err(failed)?;
-            Stream::Client(Box::new(stream))
-        }
-    };
-    Ok(Exchange::new(stream, peer.clone(), address))
+    let Some((config, name)) = tls else { return Ok((Stream::Tcp(stream), address)) };
+    let failed = |source| ClientError::Tls { peer: peer.label().to_owned(), source };
+    let connector = TlsConnector::from(config.clone());
+    let stream = connector.connect(name.clone(), stream).await.map_err(failed)?;
+    Ok((Stream::Client(Box::new(stream)), address))
 }

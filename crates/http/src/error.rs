@@ -100,6 +100,20 @@ pub enum ClientError {
         /// Whether nothing of a response had come, so that a peer that never saw the request is possible.
         untouched: bool,
     },
+    /// The peer says that it has not looked at the request (RFC 9113 §8.7).
+    #[error("{peer} did not take the request")]
+    Refused {
+        /// Host and port.
+        peer: String,
+    },
+    /// The peer gave up on the request before its response head was whole.
+    #[error("{peer} reset the request: {reason}")]
+    Reset {
+        /// Host and port.
+        peer: String,
+        /// Its error code (RFC 9113 §7), by name.
+        reason: &'static str,
+    },
     /// No response head in time.
     #[error("{peer} did not answer in time")]
     Timeout {
@@ -124,7 +138,11 @@ impl ClientError {
     pub fn is_safe_to_retry(&self) -> bool {
         matches!(
             self,
-            Self::Resolve { .. } | Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Tls { .. }
+            Self::Resolve { .. }
+                | Self::Connect { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Tls { .. }
+                | Self::Refused { .. }
         )
     }
 

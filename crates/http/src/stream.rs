@@ -73,6 +73,16 @@ impl Stream {
         }
     }
 
+    /// Whether the two sides agreed to HTTP/2 in their TLS handshake (RFC 7301).
+    pub(crate) fn speaks_http2(&self) -> bool {
+        let protocol = match self {
+            Self::Tcp(_) => None,
+            Self::Server(io) => io.get_ref().1.alpn_protocol(),
+            Self::Client(io) => io.get_ref().1.alpn_protocol(),
+        };
+        protocol == Some(b"h2")
+    }
+
     /// Ready when there is something to read, or the other side has closed; nothing is read.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let tcp = match self {

@@ -236,6 +236,10 @@ impl Endpoint {
             ClientError::Closed { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "function closed the connection before its response")
             }
+            ClientError::Refused { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "function did not take the request")
+            }
+            ClientError::Reset { .. } => (StatusCode::SERVICE_UNAVAILABLE, "function reset the request"),
             ClientError::Malformed { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "function sent a malformed response")
             }

@@ -80,6 +80,8 @@ fn describe(error: &ClientError) -> String {
         ClientError::ConnectTimeout { .. } => "upstream could not be connected to in time",
         ClientError::Tls { .. } => "TLS handshake with the upstream failed",
         ClientError::Closed { .. } => "upstream closed the connection before its response",
+        ClientError::Refused { .. } => "upstream did not take the request",
+        ClientError::Reset { .. } => "upstream reset the request",
         ClientError::Timeout { .. } => "upstream did not answer in time",
         ClientError::Malformed { .. } => "upstream sent a malformed response",
     };

@@ -100,7 +100,7 @@ pub(super) fn response(response: &Response, length: Option<u64>, server: Option<
     head
 }
 
-fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
+pub(super) fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
     let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
     else {
         return;

@@ -1,6 +1,9 @@
 //! HTTP/2 over the `h2` crate: the same heads and bodies as HTTP/1.1.
 
+pub(crate) mod client;
+
 mod convert;
+mod outflow;
 mod server;
 
 use std::cell::RefCell;
@@ -9,6 +12,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
+pub(crate) use client::ResponseBody;
 pub(crate) use server::serve;
 
 use crate::error::{BodyError, BodyErrorKind, Fault};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_http::client::Timeouts;
-use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
+use lockgate_http::peer::{KeepAlive, Peer, PeerTls, Protocol};
 use lockgate_http::tls;
 use lockgate_plugin::BuildContext;
 use lockgate_resource::{Balance, Node, PassHost, Scheme, Upstream};
@@ -94,7 +94,8 @@ impl CompiledUpstream {
         });
         let node = |node: &Node| {
             let tls = NodeTls::of(node, upstream);
-            match previous.and_then(|previous| previous.node(node, tls.as_ref(), keep_alive)) {
+            let kept = previous.and_then(|previous| previous.node(node, tls.as_ref(), keep_alive));
+            match kept.filter(|kept| kept.peer.protocol() == protocol(upstream.scheme)) {
                 Some(kept) => Ok(kept),
                 None => CompiledNode::new(node, upstream, tls, keep_alive, cx),
             }
@@ -146,7 +147,6 @@ fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
         upstream if upstream.balance != Balance::RoundRobin => {
             refused("an upstream type other than roundrobin")
         }
-        upstream if matches!(upstream.scheme, Scheme::Grpc | Scheme::Grpcs) => refused("scheme grpc"),
         upstream if upstream.discovery_type.is_some() => refused("discovery_type"),
         upstream
             if upstream
@@ -157,6 +157,14 @@ fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
             refused("tls.client_cert")
         }
         _ => Ok(()),
+    }
+}
+
+/// gRPC is HTTP/2 from the first byte; HTTP stays with 1.1, as nginx and Envoy have it.
+fn protocol(scheme: Scheme) -> Protocol {
+    match scheme {
+        Scheme::Grpc | Scheme::Grpcs => Protocol::Http2,
+        Scheme::Http | Scheme::Https => Protocol::Http1,
     }
 }
 
@@ -188,8 +196,9 @@ impl CompiledNode {
             Ok::<_, String>(PeerTls { config, name })
         });
         let peer_tls = peer_tls.transpose()?;
+        let peer = Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver);
         Ok(Self {
-            peer: Arc::new(Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver)),
+            peer: Arc::new(peer.speaking(protocol(upstream.scheme))),
             host: host.into(),
             written: node.clone(),
             tls,

@@ -1,0 +1,332 @@
+//! A request on a shared connection, and its response: both are moved by the task that asked.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream};
+use http::Method;
+use lockgate_telemetry::clock;
+use tokio::time::Instant;
+
+use super::head;
+use super::lines::Slot;
+use crate::body::Body;
+use crate::client::Timeouts;
+use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
+use crate::h1::write::BodyFraming;
+use crate::h2::convert;
+use crate::h2::outflow::{Outflow, Stopped};
+use crate::headers::Headers;
+use crate::message::Response;
+use crate::timer::Timer;
+
+/// How many interim responses a request may get.
+const MAX_INTERIM: usize = 16;
+/// A round trip to a far peer.
+const ROUND_TRIP: Duration = Duration::from_millis(500);
+
+/// A request under way, and the wait for its response.
+pub(super) struct Exchange {
+    /// `None` where the connection took no request any more.
+    stream: Option<(ResponseFuture, Upload)>,
+    refusal: Option<h2::Error>,
+    unsent: Option<Body>,
+    slot: Slot,
+    silence: Silence,
+    method: Method,
+    begun: Instant,
+    interims: usize,
+}
+
+/// How much of the request is out.
+struct Upload {
+    /// `None` when there is nothing more to send, or nobody who takes it.
+    outflow: Option<Outflow>,
+    body: Body,
+    is_untouched: bool,
+}
+
+/// The wait for the next sign of a peer.
+struct Silence {
+    timer: Timer,
+    is_armed: bool,
+    within: Duration,
+}
+
+/// An exchange that failed.
+pub(super) struct Failure {
+    pub(super) error: ClientError,
+    /// Whether the request may be sent again.
+    pub(super) may_repeat: bool,
+    /// The body, where nothing of it was used.
+    pub(super) unused: Option<Body>,
+}
+
+impl Silence {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.is_armed, true) {
+            self.timer.arm(self.within);
+        }
+        self.timer.poll(cx)
+    }
+}
+
+impl Upload {
+    /// Sends on what there is to send. Only the request's own body can fail it: a peer that takes no more may still
+    /// answer.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        let Some(outflow) = &mut self.outflow else { return Ok(()) };
+        let sent = outflow.poll(&mut self.body, cx);
+        self.is_untouched = outflow.sent() == 0;
+        match sent {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) => self.body = Body::empty(),
+            Poll::Ready(Err(Stopped::Closed | Stopped::Stalled)) => {}
+            Poll::Ready(Err(Stopped::Body(error))) => {
+                outflow.reset(Reason::CANCEL);
+                return Err(error);
+            }
+        }
+        self.outflow = None;
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.outflow.is_none()
+    }
+}
+
+impl Exchange {
+    pub(super) fn begin(
+        mut slot: Slot,
+        request: http::Request<()>,
+        body: Body,
+        framing: BodyFraming,
+        timeouts: &Timeouts,
+    ) -> Self {
+        let method = request.method().clone();
+        let length = match framing {
+            BodyFraming::Length(length) => Some(length),
+            BodyFraming::None => Some(0),
+            BodyFraming::Chunked | BodyFraming::UntilClose => None,
+        };
+        let ends = length == Some(0) && !body.may_have_trailers();
+        let (mut refusal, mut unsent, mut stream) = (None, None, None);
+        match slot.sender.send_request(request, ends) {
+            Ok((response, outflow)) => {
+                let outflow = (!ends).then(|| Outflow::new(outflow, length, timeouts.send));
+                stream = Some((response, Upload { outflow, body, is_untouched: true }));
+            }
+            Err(error) => (refusal, unsent) = (Some(error), Some(body)),
+        }
+        let silence = Silence { timer: Timer::new(), is_armed: false, within: timeouts.read };
+        Self { stream, refusal, unsent, slot, silence, method, begun: clock::recent(), interims: 0 }
+    }
+
+    /// Sends the request and reads the head of its response.
+    pub(super) async fn response(mut self) -> Result<Response, Failure> {
+        match std::future::poll_fn(|cx| self.poll_head(cx)).await {
+            Ok(response) => Ok(self.into_response(response)),
+            Err(error) => Err(self.into_failure(error)),
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<http::Response<RecvStream>, ClientError>> {
+        let Some((response, upload)) = &mut self.stream else {
+            let error = self.refusal.take().unwrap_or_else(|| Reason::REFUSED_STREAM.into());
+            return Poll::Ready(Err(self.explain(&error)));
+        };
+        upload.poll(cx).map_err(ClientError::RequestBody)?;
+        while let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
+            self.interims += usize::from(interim.is_ok());
+            if interim.is_err() || self.interims > MAX_INTERIM {
+                break;
+            }
+        }
+        if self.interims > MAX_INTERIM {
+            return Poll::Ready(Err(self.malformed("too many interim responses")));
+        }
+        match std::pin::Pin::new(response).poll(cx) {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.explain(&error))),
+            Poll::Pending => {
+                // The wait for an answer begins when the request is out.
+                if !upload.is_over() {
+                    return Poll::Pending;
+                }
+                ready!(self.silence.poll(cx));
+                Poll::Ready(Err(ClientError::Timeout { peer: self.slot.label() }))
+            }
+        }
+    }
+
+    fn malformed(&self, reason: &'static str) -> ClientError {
+        ClientError::Malformed { peer: self.slot.label(), reason }
+    }
+
+    /// RFC 9113 §8.7: a stream that was refused, or stands above the last one of a GOAWAY, was not looked at.
+    fn explain(&self, error: &h2::Error) -> ClientError {
+        let peer = self.slot.label();
+        let reason = error.reason().unwrap_or(Reason::NO_ERROR);
+        if error.is_remote() && error.is_go_away() {
+            self.slot.retire();
+            return ClientError::Refused { peer };
+        }
+        match reason {
+            _ if error.is_io() => ClientError::Closed { peer, untouched: self.interims == 0 },
+            Reason::REFUSED_STREAM if error.is_remote() || self.stream.is_none() => {
+                ClientError::Refused { peer }
+            }
+            _ if error.is_remote() => ClientError::Reset { peer, reason: name_of(reason) },
+            _ if self.stream.is_none() => ClientError::Refused { peer },
+            _ => ClientError::Malformed { peer, reason: name_of(reason) },
+        }
+    }
+
+    fn into_failure(mut self, error: ClientError) -> Failure {
+        let may_repeat = match &error {
+            ClientError::Refused { .. } => true,
+            // As with HTTP/1.1: a connection that closed while the request was on its way to it.
+            ClientError::Closed { untouched: true, .. } => {
+                self.slot.was_idle
+                    && (self.method.is_idempotent() || clock::now().duration_since(self.begun) < ROUND_TRIP)
+            }
+            _ => false,
+        };
+        let unused = match &mut self.stream {
+            None => self.unsent.take(),
+            Some((_, upload)) => upload.is_untouched.then(|| std::mem::take(&mut upload.body)),
+        };
+        Failure { error, may_repeat, unused }
+    }
+
+    fn into_response(self, response: http::Response<RecvStream>) -> Response {
+        let (parts, stream) = response.into_parts();
+        let declared = convert::length(&parts.headers);
+        let mut response = head::response(&parts);
+        if stream.is_end_stream() {
+            let has_none = self.method == Method::HEAD || response.status == http::StatusCode::NOT_MODIFIED;
+            response.declared_length = declared.filter(|_| has_none);
+            // What is left of an upload is not wanted any more.
+            return response;
+        }
+        let Some((_, upload)) = self.stream else { return response };
+        let mut silence = self.silence;
+        silence.is_armed = false;
+        response.body = Body::h2_response(ResponseBody {
+            open: Some(Open { stream, upload, silence, _slot: self.slot }),
+            data: Bytes::new(),
+            length: declared,
+            trailers: None,
+        });
+        response
+    }
+}
+
+/// The body of a response. It holds its place on the connection, and what is still to be sent of the request.
+pub(crate) struct ResponseBody {
+    open: Option<Open>,
+    data: Bytes,
+    length: Option<u64>,
+    trailers: Option<Headers>,
+}
+
+struct Open {
+    stream: RecvStream,
+    upload: Upload,
+    silence: Silence,
+    _slot: Slot,
+}
+
+impl ResponseBody {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        let Some(open) = &mut self.open else { return Poll::Ready(Ok(!self.data.is_empty())) };
+        open.upload.poll(cx)?;
+        while self.data.is_empty() {
+            match open.stream.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => self.data = data,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                Poll::Ready(None) => {
+                    let Poll::Ready(fields) = open.stream.poll_trailers(cx) else {
+                        return open.poll_silence(cx);
+                    };
+                    self.trailers = fields.map_err(broken)?.map(|fields| convert::trailers(&fields));
+                    self.length = Some(0);
+                    self.open = None;
+                    return Poll::Ready(Ok(false));
+                }
+                Poll::Pending => return open.poll_silence(cx),
+            }
+            open.silence.is_armed = false;
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        if let Some(open) = &mut self.open {
+            // A failure shows when the response is read.
+            let _ = open.upload.poll(cx);
+        }
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        let count = count.min(self.data.len());
+        self.data.advance(count);
+        self.length = self.length.map(|length| length.saturating_sub(count as u64));
+        if let Some(open) = &mut self.open {
+            // It fails only on more than was received.
+            let _ = open.stream.flow_control().release_capacity(count);
+        }
+    }
+
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    pub(crate) fn trailers(&mut self) -> Option<Headers> {
+        self.trailers.take()
+    }
+}
+
+impl Open {
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        // A peer may read all of a request before it says more.
+        if !self.upload.is_over() {
+            return Poll::Pending;
+        }
+        ready!(self.silence.poll(cx));
+        Poll::Ready(Err(BodyError::new(Fault::Upstream, BodyErrorKind::Timeout)))
+    }
+}
+
+/// An error code as RFC 9113 §7 has it.
+fn name_of(reason: Reason) -> &'static str {
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    NAMES.get(u32::from(reason) as usize).copied().unwrap_or("an unknown error")
+}
+
+fn broken(error: h2::Error) -> BodyError {
+    let kind = error.into_io().map_or(BodyErrorKind::Truncated, BodyErrorKind::Io);
+    BodyError::new(Fault::Upstream, kind)
+}
