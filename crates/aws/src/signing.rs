@@ -206,12 +206,9 @@ impl Signer {
             resolves_path: self.rules.resolves_path,
         };
         desk.canonical.write(request, &facts)?;
-        match self.version {
-            Version::V4 => {
-                write_scope(&mut desk.scope, &[stamp.date(), &self.region, &self.service, TERMINATOR])
-            }
-            Version::V4a => write_scope(&mut desk.scope, &[stamp.date(), &self.service, TERMINATOR]),
-        }
+        let region = (self.version == Version::V4).then_some(&*self.region);
+        let parts = [Some(stamp.date()), region, Some(&*self.service), Some(TERMINATOR)];
+        write_scope(&mut desk.scope, parts.into_iter().flatten());
 
         let digest = digest::digest(&digest::SHA256, desk.canonical.request());
         let to_sign = &mut desk.to_sign;
@@ -243,9 +240,9 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_plain)
 }
 
-fn write_scope(scope: &mut String, parts: &[&str]) {
+fn write_scope<'a>(scope: &mut String, parts: impl Iterator<Item = &'a str>) {
     scope.clear();
-    for (index, part) in parts.iter().enumerate() {
+    for (index, part) in parts.enumerate() {
         if index > 0 {
             scope.push('/');
         }

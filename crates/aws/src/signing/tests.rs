@@ -93,9 +93,9 @@ mod contract {
     #[test]
     fn a_signature_for_many_regions_says_for_which() {
         let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, Some("token")).unwrap();
-        let signer = Signer::multi_region("us-east-1, eu-*", "lambda").unwrap();
-        let signed = signer.sign(&credentials, NOON, get(&[("host", b"h")])).unwrap();
-        assert_eq!((signer.region(), signed.region_set()), ("us-east-1,eu-*", Some("us-east-1,eu-*")));
+        let everywhere = Signer::multi_region("us-east-1, eu-*", "lambda").unwrap();
+        let signed = everywhere.sign(&credentials, NOON, get(&[("host", b"h")])).unwrap();
+        assert_eq!((everywhere.region(), signed.region_set()), ("us-east-1,eu-*", Some("us-east-1,eu-*")));
         let head = "AWS4-ECDSA-P256-SHA256 Credential=AKIDEXAMPLE/20150830/lambda/aws4_request, SignedHeaders=\
                     host;x-amz-content-sha256;x-amz-date;x-amz-region-set;x-amz-security-token, Signature=";
         assert!(signed.authorization().starts_with(head), "{}", signed.authorization());

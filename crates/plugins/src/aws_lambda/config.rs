@@ -71,21 +71,91 @@ pub(crate) enum ClientAuthorization {
 /// AWS Signature Version 4.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Iam {
-    /// The access key id.
+    /// Where credentials come from. With `static`, the default, they are `accesskey` and `secretkey`.
+    pub(crate) source: Option<Source>,
+    /// The access key id. Required with source `static`.
     #[schemars(extend("x-encrypt" = true))]
-    pub(crate) accesskey: String,
-    /// The secret access key; `secret_key` is understood too.
+    pub(crate) accesskey: Option<String>,
+    /// The secret access key; `secret_key` is understood too. Required with source `static`.
     #[serde(alias = "secret_key")]
     #[schemars(extend("x-encrypt" = true, "x-alias" = "secret_key"))]
-    pub(crate) secretkey: String,
+    pub(crate) secretkey: Option<String>,
     /// The session token of temporary credentials.
     #[schemars(extend("x-encrypt" = true))]
     pub(crate) session_token: Option<String>,
-    /// The region of the endpoint. By default what the host of `function_uri` says, or `us-east-1`.
+    /// The profile of the machine's AWS files, with source `profile`. By default `AWS_PROFILE`, or `default`.
+    #[schemars(length(min = 1))]
+    pub(crate) profile: Option<String>,
+    /// The role to assume with those credentials.
+    #[schemars(length(min = 20, max = 2048), regex(pattern = r"^arn:[^:]+:iam::[0-9]{12}:role/"))]
+    pub(crate) role_arn: Option<String>,
+    /// What the owner of `role_arn` asks for, where that is another account.
+    #[schemars(length(min = 2, max = 1224))]
+    pub(crate) external_id: Option<String>,
+    /// What CloudTrail calls the role's sessions. By default `lockgate`.
+    #[schemars(length(min = 2, max = 64), regex(pattern = r"^[a-zA-Z0-9_+=,.@-]+$"))]
+    pub(crate) session_name: Option<String>,
+    /// How long credentials of the role are good, in seconds. By default what AWS gives: an hour.
+    #[schemars(range(min = 900, max = 43200))]
+    pub(crate) session_duration: Option<u32>,
+    /// Roles to assume before `role_arn`, each with the credentials of the one before it.
+    #[schemars(length(min = 1, max = 8))]
+    pub(crate) role_chain: Option<Vec<ChainedRole>>,
+    /// Where roles are assumed. By default STS in `AWS_REGION`, or in the region of the endpoint.
+    #[schemars(regex(pattern = r"^https?://[^/@]+"))]
+    pub(crate) sts_endpoint: Option<String>,
+    /// The region of the endpoint. By default what the host of `function_uri` says, or `us-east-1`. For an
+    /// endpoint in many regions a list of them, in which `*` stands for anything: `*`, `us-east-1,eu-*`.
     pub(crate) aws_region: Option<String>,
+    /// Which signature is made: `v4` for one region, `v4a` for one or many. By default `v4a` where the region is
+    /// a list or has a `*`, as that of a multi-region web function, and `v4` everywhere else.
+    pub(crate) signature_version: Option<SignatureVersion>,
     /// The service of the endpoint: `execute-api` for API Gateway, `lambda` for function URLs. By default what
     /// the host of `function_uri` says, or `execute-api`.
     pub(crate) service: Option<String>,
+}
+
+/// Where credentials come from.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Source {
+    /// `accesskey`, `secretkey` and `session_token`.
+    Static,
+    /// The first of those below that has any.
+    Default,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of the gateway's environment.
+    Env,
+    /// A profile of `~/.aws/config` and `~/.aws/credentials`.
+    Profile,
+    /// The token of a Kubernetes service account, or another in `AWS_WEB_IDENTITY_TOKEN_FILE`.
+    WebIdentity,
+    /// The credentials endpoint of ECS, Fargate or EKS Pod Identity.
+    Container,
+    /// The instance metadata of EC2, version 2.
+    Imds,
+}
+
+/// A role on the way to another.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ChainedRole {
+    /// The role.
+    #[schemars(length(min = 20, max = 2048), regex(pattern = r"^arn:[^:]+:iam::[0-9]{12}:role/"))]
+    pub(crate) role_arn: String,
+    /// What its owner asks for, where that is another account.
+    #[schemars(length(min = 2, max = 1224))]
+    pub(crate) external_id: Option<String>,
+}
+
+/// Which signature is made.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum SignatureVersion {
+    /// For one region.
+    V4,
+    /// For one region or many.
+    V4a,
 }
 
 fn timeout() -> u64 {

@@ -1,16 +1,20 @@
 //! `authorization.iam`: the request as AWS is to see it, signed.
 
+use std::time::Duration;
+
 use http::StatusCode;
+use lockgate_aws::endpoint::EVERY_REGION;
 use lockgate_aws::skew::shift;
 use lockgate_aws::{
     Credentials, Endpoint, Payload, Refusal, Signable, Signer, SigningError, Skew, is_signed, wire_path,
     wire_query,
 };
 use lockgate_http::{Request, name};
-use lockgate_plugin::{BuildError, Error};
+use lockgate_plugin::{BuildContext, BuildError, Error};
 use lockgate_telemetry::clock;
 
-use super::config::{self, ClientAuthorization};
+use super::config::{self, ClientAuthorization, SignatureVersion};
+use super::keys::{self, Keys};
 use crate::function::sign::{self, Sign};
 
 /// What APISIX takes where neither the configuration nor the host says it.
@@ -20,7 +24,7 @@ const SERVICE: &str = "execute-api";
 /// Signs the requests of one route.
 pub(super) struct Iam {
     signer: Signer,
-    credentials: Credentials,
+    keys: Keys,
     client_authorization: ClientAuthorization,
     skew: Skew,
 }
@@ -30,15 +34,17 @@ impl Iam {
         iam: &config::Iam,
         client_authorization: ClientAuthorization,
         host: &str,
+        cx: &BuildContext,
     ) -> Result<Self, BuildError> {
         let found = Endpoint::of_host(host);
         let region = iam.aws_region.as_deref().or(found.as_ref().map(|found| &*found.region));
         let service = iam.service.as_deref().or(found.as_ref().map(|found| found.service));
+        let (region, service) = (region.unwrap_or(REGION), service.unwrap_or(SERVICE));
+        let signer =
+            if is_for_many(iam, region) { Signer::multi_region } else { Signer::new }(region, service);
         Ok(Self {
-            signer: Signer::new(region.unwrap_or(REGION), service.unwrap_or(SERVICE))
-                .map_err(|error| refuse(&error))?,
-            credentials: Credentials::new(&iam.accesskey, &iam.secretkey, iam.session_token.as_deref())
-                .map_err(|error| refuse(&error))?,
+            signer: signer.map_err(|error| refuse(&error))?,
+            keys: Keys::build(iam, one_of(region), cx)?,
             client_authorization,
             skew: Skew::default(),
         })
@@ -46,31 +52,88 @@ impl Iam {
 
     /// What host and fields say differently: AWS would refuse every request.
     pub(super) fn warnings(iam: &config::Iam, host: &str) -> Vec<String> {
-        let Some(found) = Endpoint::of_host(host) else { return Vec::new() };
-        let fields =
-            [("aws_region", &iam.aws_region, &*found.region), ("service", &iam.service, found.service)];
-        let differ = |(field, written, found): (&str, &Option<String>, &str)| {
-            let written = written.as_deref().filter(|written| *written != found)?;
+        let mut warnings = keys::warnings(iam);
+        let Some(found) = Endpoint::of_host(host) else { return warnings };
+        let region = iam.aws_region.as_deref().filter(|written| !covers(iam, written, &found.region));
+        let service = iam.service.as_deref().filter(|written| *written != found.service);
+        let fields = [("aws_region", region, &*found.region), ("service", service, found.service)];
+        let differ = |(field, written, found): (&str, Option<&str>, &str)| {
+            let written = written?;
             Some(format!(
                 "authorization.iam.{field} is {written}, but the host of function_uri says {found}: AWS will refuse the signature"
             ))
         };
-        fields.into_iter().filter_map(differ).collect()
+        warnings.extend(fields.into_iter().filter_map(differ));
+        warnings
+    }
+
+    /// Waits for the first credentials, where they are on their way, but no longer than `patience`.
+    pub(super) async fn ready(&self, patience: Duration) -> Result<(), Error> {
+        self.keys.ready(patience).await
+    }
+
+    fn sign_with(
+        &self,
+        credentials: &Credentials,
+        request: &mut Request,
+        call: &sign::Signable<'_>,
+    ) -> Result<(), Error> {
+        let (path, query) = match call.target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (call.target, None),
+        };
+        let theirs = request.headers.iter().map(|(_, name, value)| (name, value));
+        let theirs = theirs.filter(|(name, _)| is_signed(name) && !name.eq_ignore_ascii_case("host"));
+        let signed = self.signer.sign(
+            credentials,
+            shift(clock::with(clock::Texts::unix_seconds), call.clock_offset),
+            Signable {
+                method: request.method.as_str(),
+                path,
+                query,
+                headers: std::iter::once(("host", call.host.as_bytes())).chain(theirs),
+                payload: Payload::Bytes(call.body),
+            },
+        );
+        let signed = signed.map_err(|error| failed(&error))?;
+        for (name, value) in signed.headers() {
+            request.headers.set(name, value.as_bytes()).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where STS is asked, for a signature that is for many regions.
+fn one_of(region: &str) -> &str {
+    region.split(',').map(str::trim).find(|region| !region.contains('*')).unwrap_or(REGION)
+}
+
+/// Whether a signature for the written region holds in that of the host.
+fn covers(iam: &config::Iam, written: &str, found: &str) -> bool {
+    if !is_for_many(iam, written) {
+        return written == found;
+    }
+    let matches = |pattern: &str| match pattern.split_once('*') {
+        Some((head, tail)) => found.starts_with(head) && found.ends_with(tail),
+        None => found == pattern,
+    };
+    found == EVERY_REGION || written.split(',').any(|pattern| matches(pattern.trim()))
+}
+
+/// Whether a signature is for many regions: by its version, or by what is written.
+fn is_for_many(iam: &config::Iam, region: &str) -> bool {
+    match iam.signature_version {
+        Some(version) => version == SignatureVersion::V4a,
+        None => region.contains(['*', ',']),
     }
 }
 
 fn refuse(error: &SigningError) -> BuildError {
     let field = match error {
-        SigningError::AccessKey => "accesskey",
-        SigningError::SecretKey => "secretkey",
-        SigningError::SessionToken => "session_token",
-        SigningError::Region(_) => "aws_region",
+        SigningError::Region(_) | SigningError::RegionSet(_) => "aws_region",
         _ => "service",
     };
-    BuildError(format!(
-        "property \"authorization\" validation failed: property \"iam\" validation failed: property \"{field}\" \
-         validation failed: {error}"
-    ))
+    keys::refuse(&format!("property \"{field}\" validation failed: {error}"))
 }
 
 impl Sign for Iam {
@@ -101,28 +164,7 @@ impl Sign for Iam {
     }
 
     fn sign(&self, request: &mut Request, call: &sign::Signable<'_>) -> Result<(), Error> {
-        let (path, query) = match call.target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (call.target, None),
-        };
-        let theirs = request.headers.iter().map(|(_, name, value)| (name, value));
-        let theirs = theirs.filter(|(name, _)| is_signed(name) && !name.eq_ignore_ascii_case("host"));
-        let signed = self.signer.sign(
-            &self.credentials,
-            shift(clock::with(clock::Texts::unix_seconds), call.clock_offset),
-            Signable {
-                method: request.method.as_str(),
-                path,
-                query,
-                headers: std::iter::once(("host", call.host.as_bytes())).chain(theirs),
-                payload: Payload::Bytes(call.body),
-            },
-        );
-        let signed = signed.map_err(|error| failed(&error))?;
-        for (name, value) in signed.headers() {
-            request.headers.set(name, value.as_bytes()).map_err(|error| failed(&error))?;
-        }
-        Ok(())
+        self.keys.with(|credentials| self.sign_with(credentials, request, call))?
     }
 
     fn skew(&self) -> &Skew {

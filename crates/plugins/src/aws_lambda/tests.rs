@@ -58,6 +58,32 @@ fn a_host_that_contradicts_the_fields_is_named() {
 }
 
 #[test]
+fn an_endpoint_in_many_regions_is_signed_for_by_4a() {
+    let (everywhere, home) =
+        ("https://shop.lambda-web.global.on.aws/", "https://shop.g1.lambda-web.eu-west-3.on.aws/");
+    for (uri, iam, warnings) in [
+        (everywhere, json!({}), 0),
+        (everywhere, json!({"aws_region": "*"}), 0),
+        (everywhere, json!({"aws_region": "us-east-1, eu-*"}), 0),
+        (everywhere, json!({"aws_region": "us-east-1", "signature_version": "v4a"}), 0),
+        (everywhere, json!({"aws_region": "us-east-1"}), 1),
+        (home, json!({"aws_region": "us-east-1,eu-*"}), 0),
+        (home, json!({"aws_region": "us-*"}), 1),
+        (home, json!({"signature_version": "v4a"}), 0),
+        ("https://custom.example/", json!({"aws_region": "*"}), 0),
+    ] {
+        assert_eq!(signed(uri, &iam).map(|warnings| warnings.len()), Ok(warnings), "{uri} {iam}");
+    }
+    for iam in
+        [json!({"signature_version": "v4"}), json!({"aws_region": "us-east-1,", "signature_version": "v4a"})]
+    {
+        let refused = signed(everywhere, &iam).unwrap_err();
+        assert!(refused.contains("aws_region"), "{refused}");
+    }
+    assert!(signed(home, &json!({"signature_version": "v5"})).is_err());
+}
+
+#[test]
 fn both_spellings_of_the_secret_are_understood() {
     let with = |name: &str| {
         check(
