@@ -150,3 +150,24 @@ fn a_functions_own_refusal_streams_and_is_not_commented_on() {
     assert_eq!((reply.status, reply.text().as_str()), (403, "first second"));
     assert!(!gateway.output().contains("aws refused"), "{}", gateway.output());
 }
+
+#[test]
+fn a_set_of_regions_is_signed_for_by_version_4a() {
+    let function = FakeUpstream::fixed("ok");
+    let gateway = Gateway::start();
+    let mut config = at(&function, "/");
+    config["authorization"] = json!({"iam": {
+        "accesskey": "AKIDEXAMPLE", "secretkey": "hidden-secret", "service": "lambda", "aws_region": "us-east-1, eu-*",
+    }});
+    gateway.lambda("1", "/aws", config);
+    assert_eq!(gateway.request("GET", "/aws", &["X-Amz-Region-Set: theirs"], b"").status, 200);
+    let request = function.next();
+    assert_eq!(request.head.all("x-amz-region-set"), ["us-east-1,eu-*"]);
+    let authorization = request.head.get("authorization").expect("it is signed");
+    let (day, _) = stamp(&request).split_once('T').expect("a date with a time");
+    let head = format!(
+        "AWS4-ECDSA-P256-SHA256 Credential=AKIDEXAMPLE/{day}/lambda/aws4_request, SignedHeaders=\
+         host;x-amz-content-sha256;x-amz-date;x-amz-region-set, Signature=30"
+    );
+    assert!(authorization.starts_with(&head), "{authorization}");
+}
