@@ -2,6 +2,7 @@
 
 mod config;
 mod iam;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,8 @@ pub(crate) struct AwsLambda {
     endpoint: Endpoint,
     api_key: Option<Box<[u8]>>,
     iam: Option<Iam>,
+    /// How long a request waits for the first credentials.
+    patience: Duration,
 }
 
 impl Plugin for AwsLambda {
@@ -47,7 +50,7 @@ impl Plugin for AwsLambda {
         };
         let endpoint = Endpoint::build(&settings, cx)?;
         let Some(authorization) = config.authorization else {
-            return Ok(Self { endpoint, api_key: None, iam: None });
+            return Ok(Self { endpoint, api_key: None, iam: None, patience: settings.timeout });
         };
         let is_control = |byte: u8| byte < b' ' || byte == 127;
         if authorization.apikey.as_ref().is_some_and(|key| key.bytes().any(is_control)) {
@@ -58,11 +61,12 @@ impl Plugin for AwsLambda {
             ));
         }
         let iam = authorization.iam.as_ref();
-        let iam = iam.map(|iam| Iam::build(iam, authorization.client_authorization, endpoint.host()));
+        let iam = iam.map(|iam| Iam::build(iam, authorization.client_authorization, endpoint.host(), cx));
         Ok(Self {
             endpoint,
             api_key: authorization.apikey.map(|key| key.into_bytes().into()),
             iam: iam.transpose()?,
+            patience: settings.timeout,
         })
     }
 
@@ -79,7 +83,11 @@ impl Plugin for AwsLambda {
         // The client's own key wins, as in APISIX.
         let key = self.api_key.as_deref().filter(|_| !request.headers.contains(name::X_API_KEY));
         let fields = key.map(|key| (name::X_API_KEY, key));
-        let sign = self.iam.as_ref().map(|iam| iam as &dyn Sign);
+        let iam = self.iam.as_ref().filter(|iam| iam.is_needed(request));
+        if let Some(iam) = iam {
+            iam.ready(self.patience).await?;
+        }
+        let sign = iam.map(|iam| iam as &dyn Sign);
         self.endpoint.call(request, cx, fields.as_slice(), sign).await.map(Flow::Respond)
     }
 }
