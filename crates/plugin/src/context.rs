@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use arrayvec::ArrayString;
 use http::Method;
 use lockgate_http::{ConnectionInfo, Request};
 use lockgate_telemetry::clock;
-use smallvec::SmallVec;
 use tokio::time::Instant;
+
+/// How long an id may be, in bytes.
+const LONGEST_ID: usize = 64;
 
 /// What is known of a request besides the request itself: what plugins share, variables read and logs write.
 ///
@@ -36,7 +39,7 @@ pub struct RequestContext {
     pub body_bytes_sent: u64,
     /// From `started` to the last byte of the answer; zero before that.
     pub duration: Duration,
-    route_id: SmallVec<[u8; 24]>,
+    route_id: ArrayString<LONGEST_ID>,
 }
 
 /// What the upstream did, for logs and variables.
@@ -70,7 +73,7 @@ impl RequestContext {
             status: 0,
             body_bytes_sent: 0,
             duration: Duration::ZERO,
-            route_id: SmallVec::new(),
+            route_id: ArrayString::new(),
         }
     }
 
@@ -81,11 +84,13 @@ impl RequestContext {
 
     /// The id of the matched route; empty before one was found.
     pub fn route_id(&self) -> &str {
-        std::str::from_utf8(&self.route_id).unwrap_or_default()
+        &self.route_id
     }
 
     /// Says which route was matched.
     pub fn set_route_id(&mut self, id: &str) {
-        self.route_id = SmallVec::from_slice(id.as_bytes());
+        self.route_id.clear();
+        // An id is no longer than there is room.
+        let _ = self.route_id.try_push_str(id);
     }
 }

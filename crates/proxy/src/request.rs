@@ -36,7 +36,7 @@ fn find<'a>(
         let cx: &RequestContext = cx;
         let query = Query {
             path: cx.path(request),
-            host: request.host(),
+            host: if snapshot.router.has_hosts() { request.host() } else { "" },
             method: &request.method,
             remote_addr: cx.connection.peer.ip(),
         };

@@ -4,34 +4,58 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Writes a few bytes one by one: a call to copy two bytes costs more than they do.
+/// Writes a few bytes: a call to copy two bytes costs more than they do.
 pub fn short(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        out.push(*byte);
+    match *bytes {
+        [a] => out.push(a),
+        [a, b] => out.extend_from_slice(&[a, b]),
+        [a, b, c] => out.extend_from_slice(&[a, b, c]),
+        _ => out.extend_from_slice(bytes),
     }
 }
 
-/// Writes a number in decimal.
-pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10).to_le_bytes()[0];
-        number /= 10;
-        if number == 0 {
-            break;
+/// The digits of a number below a thousand, and how many it has.
+struct Digits([u8; 3], u8);
+
+static BELOW_1000: [Digits; 1000] = {
+    let mut table = [const { Digits([b'0'; 3], 0) }; 1000];
+    let mut number = 0;
+    while number < 1000 {
+        let digits = [number / 100, number / 10 % 10, number % 10];
+        let mut at = 0;
+        while at < 3 {
+            table[number].0[at] = b"0123456789"[digits[at]];
+            at += 1;
         }
+        table[number].1 = if number >= 100 {
+            3
+        } else if number >= 10 {
+            2
+        } else {
+            1
+        };
+        number += 1;
     }
-    short(out, &digits[at..]);
+    table
+};
+
+/// Writes a number in decimal.
+pub fn decimal(out: &mut Vec<u8>, number: u64) {
+    let (thousands, rest) = (number / 1000, (number % 1000) as usize);
+    if thousands > 0 {
+        decimal(out, thousands);
+        out.extend_from_slice(&BELOW_1000[rest].0);
+        return;
+    }
+    let Digits(digits, count) = &BELOW_1000[rest];
+    short(out, &digits[3 - usize::from(*count)..]);
 }
 
 /// Writes a time in seconds with three decimals, as nginx's `$request_time`: `0.012`.
 pub fn seconds(out: &mut Vec<u8>, time: Duration) {
-    let milliseconds = time.subsec_millis();
     decimal(out, time.as_secs());
-    let digit = |number: u32| b'0' + (number % 10).to_le_bytes()[0];
-    out.extend_from_slice(&[b'.', digit(milliseconds / 100), digit(milliseconds / 10), digit(milliseconds)]);
+    let Digits([a, b, c], _) = BELOW_1000[time.subsec_millis() as usize % 1000];
+    out.extend_from_slice(&[b'.', a, b, c]);
 }
 
 /// Writes an address with its port: `127.0.0.1:80`, `[::1]:80`.
@@ -63,7 +87,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_they_are_read() {
-        for number in [0, 7, 10, 4096, u64::MAX] {
+        for number in [0, 7, 10, 99, 100, 999, 1000, 1001, 4096, 10_010_010, u64::MAX] {
             assert_eq!(written(|out| decimal(out, number)), number.to_string());
         }
     }

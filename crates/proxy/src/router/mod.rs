@@ -68,7 +68,8 @@ pub enum InvalidRule {
 pub struct Query<'a> {
     /// The normal path.
     pub path: &'a str,
-    /// The host as the client named it: any case, with or without port.
+    /// The host as the client named it: any case, with or without port. Nobody asks for it where
+    /// [`Router::has_hosts`] says no.
     pub host: &'a str,
     /// The method.
     pub method: &'a http::Method,
@@ -179,12 +180,17 @@ impl<T: Clone> Router<T> {
         }
     }
 
+    /// Whether any rule is for some hosts only.
+    pub fn has_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
     /// The first rule in order that fits; `check` says whether a condition holds, and is asked only for rules
     /// that fit in all else. Nothing is allocated.
     pub fn find(&self, query: &Query<'_>, mut check: impl FnMut(&Condition) -> bool) -> Option<Found<'_, T>> {
         let method = MethodSet::only(query.method);
         let mut fits = |entry: &Entry<T>| entry.fits(method, query.remote_addr, &mut check);
-        if !self.hosts.is_empty()
+        if self.has_hosts()
             && let Some(host) = Reversed::of(query.host)
         {
             let host = host.as_bytes();

@@ -98,8 +98,7 @@ impl<V> Template<V> {
     pub fn render<W: Into<Written>>(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> W) {
         for part in &self.parts {
             match part {
-                Part::Literal(text) if text.len() <= 4 => short(out, text),
-                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Literal(text) => short(out, text),
                 Part::Variable(variable) => {
                     let start = out.len();
                     match write(variable, out).into() {
@@ -135,15 +134,12 @@ impl Escape {
     /// Escapes what `out` holds from `start` on.
     fn apply(self, out: &mut Vec<u8>, start: usize) {
         let value = &out[start..];
-        // Without an early end the loop is a few vector instructions.
-        let is_clean = match self {
-            Self::Default => !value.iter().fold(false, |found, byte| found | needs_hex(*byte)),
-            Self::Json => {
-                !value.iter().fold(false, |found, byte| found | !byte.is_ascii() | needs_json(*byte))
-            }
-            Self::None => true,
+        let is_json = match self {
+            Self::None => return,
+            Self::Json => true,
+            Self::Default => false,
         };
-        if is_clean {
+        if is_clean(value, is_json) {
             return;
         }
         let value = value.to_vec();
@@ -153,6 +149,25 @@ impl Escape {
             _ => escape_hex(&value, out),
         }
     }
+}
+
+/// Whether there is nothing to escape, looked at in eights.
+fn is_clean(value: &[u8], is_json: bool) -> bool {
+    const fn eight(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    // The high bit of each byte that is zero; and, of a whole word, never set where none is.
+    let zeros = |word: u64| word.wrapping_sub(eight(1)) & !word;
+    let found = |word: u64| {
+        let controls = word.wrapping_sub(eight(b' ')) & !word;
+        let letters = zeros(word ^ eight(b'"')) | zeros(word ^ eight(b'\\'));
+        // JSON may have a DEL in it.
+        let delete = if is_json { 0 } else { zeros(word ^ eight(127)) };
+        (word | controls | letters | delete) & eight(0x80)
+    };
+    let (eights, rest) = value.as_chunks();
+    let needs = |byte: &u8| if is_json { !byte.is_ascii() || needs_json(*byte) } else { needs_hex(*byte) };
+    eights.iter().fold(0, |all, word| all | found(u64::from_ne_bytes(*word))) == 0 && !rest.iter().any(needs)
 }
 
 /// Bytes that nginx writes as `\xXX`.

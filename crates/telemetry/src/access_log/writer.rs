@@ -11,13 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 /// A worker's buffer goes to the thread when it has this many bytes, unless told otherwise.
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 64 * 1024;
 /// What may be told: with less, a burst of lines would fill the channel; with more, memory.
 const BUFFERS: RangeInclusive<usize> = 4 * 1024..=1024 * 1024;
 /// Room for a line behind a full buffer.
 const LINE: usize = 1024;
-/// How many buffers may wait for the thread: 1 MiB of the usual size.
-const WAITING: usize = 64;
+/// How many buffers may wait for the thread: 2 MiB of the usual size.
+const WAITING: usize = 32;
 /// How long closing waits for the last lines to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -105,7 +105,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Gathers so many bytes before they are handed over: at least 4 KiB, at most 1 MiB; 16 KiB by default.
+    /// Gathers so many bytes before they are handed over: at least 4 KiB, at most 1 MiB; 64 KiB by default.
     #[must_use]
     pub fn gathering(mut self, bytes: usize) -> Self {
         self.buffer = bytes.clamp(*BUFFERS.start(), *BUFFERS.end());
