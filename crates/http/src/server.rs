@@ -11,6 +11,8 @@ use crate::message::{Request, Response};
 use crate::stream::Stream;
 use crate::{ConnectionInfo, h1, h2};
 
+pub use crate::h2::Http2Settings;
+
 /// What a server grants its clients.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
@@ -28,6 +30,8 @@ pub struct ServerSettings {
     pub max_body: u64,
     /// The value of `Server` in every answer; `None` leaves the upstream's.
     pub server: Option<Box<str>>,
+    /// What holds for HTTP/2 beside that.
+    pub http2: Http2Settings,
 }
 
 impl Default for ServerSettings {
@@ -40,6 +44,7 @@ impl Default for ServerSettings {
             max_head: 64 * 1024,
             max_body: u64::MAX,
             server: None,
+            http2: Http2Settings::default(),
         }
     }
 }

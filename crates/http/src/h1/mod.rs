@@ -14,4 +14,5 @@ pub(crate) use client::ResponseBody;
 pub(crate) use connection::{Connection, RequestBody};
 #[cfg(feature = "fuzzing")]
 pub(crate) use framing::Framing;
+pub(crate) use framing::may_be_trailer;
 pub(crate) use lex::FieldLine;

@@ -1,7 +1,9 @@
 //! Heads between the `http` crate's maps and our lists.
 
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::h1::may_be_trailer;
 use crate::h1::parse::{Refusal, is_host};
 use crate::h1::write::is_of_connection;
 use crate::headers::Headers;
@@ -18,6 +20,9 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
     if target == "*" && parts.method != http::Method::OPTIONS {
         return Err(refuse("request target is malformed"));
     }
+    if parts.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return Err(refuse("scheme is neither http nor https"));
+    }
     let mut request =
         Request::new(parts.method, target).map_err(|_| refuse("request target is malformed"))?;
     request.version = Version::Http2;
@@ -25,6 +30,10 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
     let mut cookies: Vec<u8> = Vec::new();
     for (field, value) in &parts.headers {
         let id = id_of(field.as_str().as_bytes());
+        // RFC 9113 §8.2.1: such a field is malformed.
+        if value.as_bytes().first().is_some_and(is_space) || value.as_bytes().last().is_some_and(is_space) {
+            return Err(refuse("header has white space around its value"));
+        }
         match id {
             Id::Host | Id::ProxyAuthorization | Id::ProxyAuthenticate | Id::Expect => {}
             // RFC 9113 §8.2.3: crumbs of one cookie are joined for whoever does not speak HTTP/2.
@@ -45,6 +54,16 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
         request.headers.append(name::COOKIE, &cookies).map_err(|_| refuse("header is malformed"))?;
     }
     Ok(request)
+}
+
+fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Whether the client waits for a `100` before it sends its body (RFC 9110 §10.1.1).
+pub(super) fn expects_continue(headers: &HeaderMap) -> bool {
+    let expects = headers.get(http::header::EXPECT);
+    expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn host(
@@ -120,7 +139,7 @@ pub(super) fn trailers(fields: &HeaderMap) -> Headers {
 pub(super) fn trailer_map(trailers: &Headers) -> HeaderMap {
     let mut fields = HeaderMap::new();
     for (id, name, value) in trailers.iter() {
-        if !is_of_connection(id) {
+        if may_be_trailer(id) {
             append(&mut fields, name, value);
         }
     }

@@ -3,24 +3,23 @@
 pub(crate) mod client;
 
 mod convert;
+mod exchange;
+mod guard;
+mod incoming;
 mod outflow;
 mod server;
+mod settings;
 
 use std::cell::RefCell;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use bytes::{Buf, Bytes};
 
 pub(crate) use client::ResponseBody;
+pub(crate) use incoming::IncomingBody;
 pub(crate) use server::serve;
+pub use settings::Http2Settings;
 
-use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::h1::Connection;
 use crate::h1::server::read_more;
-use crate::headers::Headers;
 use crate::server::ServerSettings;
-use crate::timer::Timer;
 
 /// How a client that knows the server speaks HTTP/2 begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -40,100 +39,4 @@ pub(crate) async fn has_preface(shared: &RefCell<Connection>, settings: &ServerS
             return false;
         }
     }
-}
-
-/// The body of a request that came by HTTP/2. What is used of it is granted to the client again, so a reader
-/// that is slow slows the client.
-pub(crate) struct IncomingBody {
-    stream: h2::RecvStream,
-    data: Bytes,
-    trailers: Option<Headers>,
-    length: Option<u64>,
-    budget: u64,
-    timeout: Duration,
-    /// Runs while there is nothing to read.
-    silence: Option<Timer>,
-}
-
-impl IncomingBody {
-    pub(crate) fn new(stream: h2::RecvStream, length: Option<u64>, settings: &ServerSettings) -> Self {
-        Self {
-            stream,
-            data: Bytes::new(),
-            trailers: None,
-            length,
-            budget: settings.max_body,
-            timeout: settings.body_timeout,
-            silence: None,
-        }
-    }
-
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        while self.data.is_empty() {
-            match self.stream.poll_data(cx) {
-                Poll::Ready(Some(Ok(data))) => self.data = data,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
-                Poll::Ready(None) => return self.poll_end(cx),
-                Poll::Pending => return self.poll_silence(cx),
-            }
-            self.silence = None;
-        }
-        if self.data.len() as u64 > self.budget {
-            return Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::TooLarge)));
-        }
-        Poll::Ready(Ok(true))
-    }
-
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        let Poll::Ready(fields) = self.stream.poll_trailers(cx) else {
-            return self.poll_silence(cx);
-        };
-        if let Some(fields) = fields.map_err(broken)? {
-            self.trailers = Some(convert::trailers(&fields));
-        }
-        Poll::Ready(Ok(false))
-    }
-
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        let silence = self.silence.get_or_insert_with(|| {
-            let timer = Timer::new();
-            timer.arm(self.timeout);
-            timer
-        });
-        ready!(silence.poll(cx));
-        Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::Timeout)))
-    }
-
-    pub(crate) fn limit(&mut self, limit: u64) {
-        self.budget = self.budget.min(limit);
-    }
-
-    pub(crate) fn data(&self) -> &[u8] {
-        &self.data
-    }
-
-    pub(crate) fn consume(&mut self, count: usize) {
-        let count = count.min(self.data.len());
-        self.data.advance(count);
-        self.budget = self.budget.saturating_sub(count as u64);
-        self.length = self.length.map(|length| length.saturating_sub(count as u64));
-        // It fails only on more than was received.
-        let _ = self.stream.flow_control().release_capacity(count);
-    }
-
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.length
-    }
-
-    pub(crate) fn trailers(&mut self) -> Option<Headers> {
-        self.trailers.take()
-    }
-}
-
-fn broken(error: h2::Error) -> BodyError {
-    let kind = match error.into_io() {
-        Some(error) => BodyErrorKind::Io(error),
-        None => BodyErrorKind::Truncated,
-    };
-    BodyError::new(Fault::Client, kind)
 }

@@ -1,37 +1,30 @@
 //! The server's side of an HTTP/2 connection: one task for the connection, one for each request.
 
 use std::cell::Cell;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::server::{Builder, SendResponse};
-use h2::{Reason, RecvStream, SendStream};
-use http::{Method, StatusCode};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Ping, PingPong, Reason, RecvStream};
+use lockgate_telemetry::clock;
+use tokio::time::Instant;
 
-use super::{IncomingBody, convert};
+use super::exchange::Exchange;
+use super::guard::{Guard, Meter};
+use super::outflow::SEND_BUFFER;
 use crate::ConnectionInfo;
-use crate::body::Body;
 use crate::buffer::ReadBuffer;
-use crate::h1::parse::Refusal;
-use crate::message::Response;
-use crate::server::{Finish, ServerSettings, Service};
+use crate::server::{ServerSettings, Service};
 use crate::stream::Stream;
 use crate::timer::{self, Timer};
 
-const MAX_STREAMS: u32 = 128;
 /// Bytes a client may send ahead on one stream, and on all of a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of answer that may wait in memory for one stream.
-const SEND_BUFFER: usize = 64 * 1024;
-/// Streams a client may reset before they were answered, until the connection is closed (CVE-2023-44487).
-const MAX_RESETS: usize = 64;
-
+/// Streams that were reset and are remembered for a second: what the client had sent before it knew is not wrong.
+const REMEMBERED: usize = 64;
 /// How long a client may take to close its side of a connection that has no requests any more.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -43,247 +36,219 @@ pub(crate) async fn serve<S: Service>(
     service: Rc<S>,
     settings: Rc<ServerSettings>,
 ) {
+    let limits = &settings.http2;
+    let meter = Meter::new(limits);
     let handshake = Builder::new()
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(limits.max_streams)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_concurrent_reset_streams(MAX_RESETS)
-        .handshake(Begun { stream, buffer });
-    let Ok(Ok(mut connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
+        .max_concurrent_reset_streams(REMEMBERED)
+        .max_pending_accept_reset_streams(limits.max_resets as usize)
+        .max_local_error_reset_streams(Some(limits.max_errors as usize))
+        .handshake(Guard::new(stream, buffer, meter.clone()));
+    let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
         return;
     };
-    let (idle, active) = (Timer::new(), Rc::new(Cell::new(0_usize)));
-    let idle_timeout = settings.idle_timeout;
-    idle.arm_open(idle_timeout);
-    let mut is_closing = false;
+    let mut line = Line::new(connection, meter, settings);
     loop {
-        let accepted = std::future::poll_fn(|cx| match connection.poll_accept(cx) {
-            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending => idle.poll(cx).map(|()| None),
-        });
-        match accepted.await {
-            Some(Some(Ok((request, respond)))) => {
-                let (service, settings) = (service.clone(), settings.clone());
-                let exchange =
-                    Exchange { info: info.clone(), service, settings, _active: Active::new(&active) };
+        match std::future::poll_fn(|cx| line.poll(cx)).await {
+            Event::Request(request, respond) => {
+                let exchange = Exchange {
+                    info: info.clone(),
+                    service: service.clone(),
+                    settings: line.settings.clone(),
+                    meter: line.meter.clone(),
+                    _active: line.active.count(),
+                };
                 tokio::task::spawn_local(exchange.run(request, respond));
-                if !is_closing {
-                    idle.arm_open(idle_timeout);
-                }
             }
-            Some(_) => return,
-            // It was told to go and has nothing to wait for: a client that does not answer is not waited for.
-            None if is_closing && active.get() == 0 => return,
-            None if is_closing => idle.arm(CLOSING),
-            None if active.get() == 0 || timer::is_draining() => {
-                connection.graceful_shutdown();
-                is_closing = true;
-                idle.arm(CLOSING);
-            }
-            None => idle.arm_open(idle_timeout),
+            Event::Over => return,
+            Event::Fault(reason) => line.abort(reason),
+            Event::Idle if line.leave() => return,
+            Event::Idle => {}
         }
     }
 }
 
-/// Counts the requests under way on a connection.
-struct Active(Rc<Cell<usize>>);
+/// A connection, and what bounds its waits.
+struct Line {
+    connection: Connection<Guard, Bytes>,
+    meter: Rc<Meter>,
+    settings: Rc<ServerSettings>,
+    active: Rc<Requests>,
+    idle: Timer,
+    head: Option<Timer>,
+    keep_alive: Option<KeepAlive>,
+    state: State,
+}
 
-impl Active {
-    fn new(count: &Rc<Cell<usize>>) -> Self {
-        count.set(count.get() + 1);
-        Self(count.clone())
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The client was told to go, and has what it asked for until then.
+    Leaving,
+    /// It was told why, and nothing more.
+    Ending,
+}
+
+/// What happens on a connection.
+enum Event {
+    Request(http::Request<RecvStream>, SendResponse<Bytes>),
+    /// Nothing happened for as long as nothing may.
+    Idle,
+    Fault(Reason),
+    Over,
+}
+
+impl Line {
+    fn new(connection: Connection<Guard, Bytes>, meter: Rc<Meter>, settings: Rc<ServerSettings>) -> Self {
+        let mut line = Self {
+            connection,
+            meter,
+            active: Rc::new(Requests { count: Cell::new(0), ended: Cell::new(clock::recent()) }),
+            idle: Timer::new(),
+            head: None,
+            keep_alive: None,
+            state: State::Open,
+            settings,
+        };
+        line.idle.arm_open(line.settings.idle_timeout);
+        if let Some(interval) = line.settings.http2.ping_interval {
+            line.keep_alive = line.connection.ping_pong().map(|pings| KeepAlive::new(pings, interval));
+        }
+        line
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        match self.connection.poll_accept(cx) {
+            Poll::Ready(Some(Ok((request, respond)))) => {
+                return Poll::Ready(Event::Request(request, respond));
+            }
+            Poll::Ready(_) => return Poll::Ready(Event::Over),
+            Poll::Pending => {}
+        }
+        if self.state != State::Ending {
+            if self.meter.is_closing() {
+                self.state = State::Ending;
+                self.idle.arm(CLOSING);
+            } else if let Poll::Ready(reason) = self.poll_fault(cx) {
+                return Poll::Ready(Event::Fault(reason));
+            }
+        }
+        self.idle.poll(cx).map(|()| Event::Idle)
+    }
+
+    fn poll_fault(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        if let Some(reason) = self.meter.fault() {
+            return Poll::Ready(reason);
+        }
+        if !self.meter.is_in_head() {
+            self.head = None;
+        } else {
+            let head = self.head.get_or_insert_with(|| {
+                let timer = Timer::new();
+                timer.arm(self.settings.head_timeout);
+                timer
+            });
+            if head.poll(cx).is_ready() {
+                return Poll::Ready(Reason::ENHANCE_YOUR_CALM);
+            }
+        }
+        match &mut self.keep_alive {
+            Some(keep_alive) => keep_alive.poll(self.meter.frames(), cx).map(|()| Reason::NO_ERROR),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Ends a connection whose client broke the rules, or is gone.
+    fn abort(&mut self, reason: Reason) {
+        self.connection.abrupt_shutdown(reason);
+        self.state = State::Ending;
+        self.idle.arm(CLOSING);
+    }
+
+    /// Looks at a connection whose timer has fired; whether it is over.
+    fn leave(&mut self) -> bool {
+        let is_idle = self.active.count.get() == 0;
+        match self.state {
+            // A client that does not close its side is not waited for; one that has requests under way is.
+            State::Ending => return true,
+            State::Leaving if is_idle => return true,
+            State::Leaving => self.idle.arm(CLOSING),
+            State::Open => {
+                let since = self.active.ended.get().elapsed();
+                let left = self.settings.idle_timeout.saturating_sub(since);
+                if timer::is_draining() || (is_idle && left.is_zero()) {
+                    // RFC 9113 §6.8: first that it is to go, then, a round trip later, which request was the last.
+                    self.connection.graceful_shutdown();
+                    self.state = State::Leaving;
+                    self.idle.arm(CLOSING);
+                } else {
+                    self.idle.arm_open(if is_idle { left } else { self.settings.idle_timeout });
+                }
+            }
+        }
+        false
     }
 }
+
+/// The requests under way on a connection.
+struct Requests {
+    count: Cell<usize>,
+    /// When the last one ended.
+    ended: Cell<Instant>,
+}
+
+impl Requests {
+    fn count(self: &Rc<Self>) -> Active {
+        self.count.set(self.count.get() + 1);
+        Active(self.clone())
+    }
+}
+
+/// One request, counted while it lives.
+pub(super) struct Active(Rc<Requests>);
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.ended.set(clock::recent());
     }
 }
 
-/// One request and its answer.
-struct Exchange<S: Service> {
-    info: Rc<ConnectionInfo>,
-    service: Rc<S>,
-    settings: Rc<ServerSettings>,
-    _active: Active,
+/// Asks a client that is silent whether it is there.
+struct KeepAlive {
+    pings: PingPong,
+    interval: Duration,
+    timer: Timer,
+    /// Frames seen when the timer was armed.
+    seen: u64,
+    is_asked: bool,
 }
 
-impl<S: Service> Exchange<S> {
-    async fn run(self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
-        let (parts, stream) = request.into_parts();
-        let length = convert::length(&parts.headers);
-        let method = parts.method.clone();
-        let mut request = match convert::request(parts) {
-            Ok(_) if length.is_some_and(|length| length > self.settings.max_body) => {
-                let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large");
-                return self.refuse(respond, refusal).await;
+impl KeepAlive {
+    fn new(pings: PingPong, interval: Duration) -> Self {
+        let timer = Timer::new();
+        timer.arm(interval);
+        Self { pings, interval, timer, seen: 0, is_asked: false }
+    }
+
+    /// Ready when the client gave no sign in time.
+    fn poll(&mut self, frames: u64, cx: &mut Context<'_>) -> Poll<()> {
+        while self.timer.poll(cx).is_ready() {
+            let is_silent = frames == self.seen;
+            if is_silent && self.is_asked {
+                return Poll::Ready(());
             }
-            Ok(request) => request,
-            Err(refusal) => return self.refuse(respond, refusal).await,
-        };
-        if !stream.is_end_stream() {
-            request.body = Body::h2(IncomingBody::new(stream, length, &self.settings));
+            self.is_asked = is_silent && self.pings.send_ping(Ping::opaque()).is_ok();
+            self.seen = frames;
+            self.timer.arm(self.interval);
         }
-        let mut finish = Finish::new(&self.service, self.service.begin(&self.info, request));
-        let response = {
-            let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
-            let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
-                Poll::Ready(response) => Poll::Ready(Some(response)),
-                // A client that gave up frees the upstream too.
-                Poll::Pending => respond.poll_reset(cx).map(|_| None),
-            });
-            answered.await
-        };
-        let Some(response) = response else { return };
-        self.respond(respond, response, &method, &mut finish).await;
-    }
-
-    async fn refuse(&self, respond: SendResponse<Bytes>, refusal: Refusal) {
-        let (response, under_way) = self.service.refuse(&self.info, refusal.status, refusal.reason);
-        let mut finish = Finish::new(&self.service, under_way);
-        self.respond(respond, response, &Method::GET, &mut finish).await;
-    }
-
-    async fn respond(
-        &self,
-        mut respond: SendResponse<Bytes>,
-        mut response: Response,
-        method: &Method,
-        finish: &mut Finish<S>,
-    ) {
-        finish.outcome.status = response.status;
-        let mut body = std::mem::take(&mut response.body);
-        let has_none = method == Method::HEAD
-            || response.status == StatusCode::NO_CONTENT
-            || response.status == StatusCode::NOT_MODIFIED;
-        let declared =
-            response.declared_length.or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
-        let length = declared.filter(|_| response.status != StatusCode::NO_CONTENT);
-        let ends = has_none || body.length() == Some(0);
-        let head = convert::response(&response, length, self.settings.server.as_deref());
-        drop(response);
-        let Ok(mut stream) = respond.send_response(head, ends) else {
-            return;
-        };
-        if ends {
-            finish.outcome.is_complete = true;
-            return;
+        if self.is_asked && self.pings.poll_pong(cx).is_ready() {
+            self.is_asked = false;
         }
-        match self.send(&mut stream, &mut body, finish).await {
-            Ok(()) => finish.outcome.is_complete = true,
-            Err(reason) => stream.send_reset(reason),
-        }
-    }
-
-    async fn send(
-        &self,
-        stream: &mut SendStream<Bytes>,
-        body: &mut Body,
-        finish: &mut Finish<S>,
-    ) -> Result<(), Reason> {
-        let stall = Timer::new();
-        loop {
-            let has_data = std::future::poll_fn(|cx| match body.poll_ready(cx) {
-                Poll::Ready(ready) => Poll::Ready(ready.map_err(|error| {
-                    error.report();
-                    Reason::INTERNAL_ERROR
-                })),
-                Poll::Pending => stream.poll_reset(cx).map(|_| Err(Reason::CANCEL)),
-            })
-            .await?;
-            if !has_data {
-                let sent = match body.trailers() {
-                    Some(trailers) => stream.send_trailers(convert::trailer_map(&trailers)),
-                    None => stream.send_data(Bytes::new(), true),
-                };
-                return sent.map_err(|_| Reason::INTERNAL_ERROR);
-            }
-            let wanted = body.data().len().min(SEND_BUFFER);
-            stream.reserve_capacity(wanted);
-            stall.arm(self.settings.send_timeout);
-            let granted = std::future::poll_fn(|cx| poll_capacity(stream, &stall, cx)).await?;
-            stall.disarm();
-            let count = granted.min(wanted);
-            let data = Bytes::copy_from_slice(&body.data()[..count]);
-            body.consume(count);
-            finish.outcome.body_bytes += count as u64;
-            let ends = body.length() == Some(0) && !body.may_have_trailers();
-            stream.send_data(data, ends).map_err(|_| Reason::INTERNAL_ERROR)?;
-            if ends {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn poll_capacity(
-    stream: &mut SendStream<Bytes>,
-    stall: &Timer,
-    cx: &mut Context<'_>,
-) -> Poll<Result<usize, Reason>> {
-    if stream.capacity() > 0 {
-        return Poll::Ready(Ok(stream.capacity()));
-    }
-    loop {
-        match stream.poll_capacity(cx) {
-            // A change of window that leaves nothing to send; only what is pending is woken.
-            Poll::Ready(Some(Ok(0))) => {}
-            Poll::Ready(Some(Ok(count))) => return Poll::Ready(Ok(count)),
-            Poll::Ready(_) => return Poll::Ready(Err(Reason::CANCEL)),
-            Poll::Pending => return stall.poll(cx).map(|()| Err(Reason::CANCEL)),
-        }
-    }
-}
-
-/// A connection of which some bytes were read already.
-struct Begun {
-    stream: Stream,
-    buffer: ReadBuffer,
-}
-
-impl AsyncRead for Begun {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.buffer.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
-        let count = self.buffer.len().min(buf.remaining());
-        buf.put_slice(&self.buffer.data()[..count]);
-        self.buffer.consume(count);
-        self.buffer.release();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Begun {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Poll::Pending
     }
 }

@@ -1,0 +1,131 @@
+//! One request of an HTTP/2 connection, and its answer.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{Method, StatusCode};
+
+use super::convert;
+use super::guard::Meter;
+use super::incoming::IncomingBody;
+use super::outflow::{Outflow, Stopped};
+use super::server::Active;
+use crate::ConnectionInfo;
+use crate::body::Body;
+use crate::h1::parse::Refusal;
+use crate::message::Response;
+use crate::server::{Finish, ServerSettings, Service};
+
+/// One request and its answer.
+pub(super) struct Exchange<S: Service> {
+    pub(super) info: Rc<ConnectionInfo>,
+    pub(super) service: Rc<S>,
+    pub(super) settings: Rc<ServerSettings>,
+    pub(super) meter: Rc<Meter>,
+    pub(super) _active: Active,
+}
+
+impl<S: Service> Exchange<S> {
+    pub(super) async fn run(self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        let (parts, stream) = request.into_parts();
+        let length = convert::length(&parts.headers);
+        let expects_continue = convert::expects_continue(&parts.headers);
+        let method = parts.method.clone();
+        let mut request = match convert::request(parts) {
+            Ok(_) if length.is_some_and(|length| length > self.settings.max_body) => {
+                let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large");
+                return self.refuse(respond, refusal).await;
+            }
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(respond, refusal).await,
+        };
+        let is_wanted = Rc::new(Cell::new(false));
+        if !stream.is_end_stream() {
+            let body = IncomingBody::new(stream, length, &self.settings, is_wanted.clone());
+            request.body = Body::h2(body);
+        }
+        let mut finish = Finish::new(&self.service, self.service.begin(&self.info, request));
+        let response = {
+            let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
+            let mut is_to_continue = expects_continue;
+            let answered = std::future::poll_fn(|cx| {
+                if let Poll::Ready(response) = answer.as_mut().poll(cx) {
+                    return Poll::Ready(Some(response));
+                }
+                if is_to_continue && is_wanted.get() {
+                    is_to_continue = false;
+                    let mut interim = http::Response::new(());
+                    *interim.status_mut() = StatusCode::CONTINUE;
+                    // A client that is gone shows below.
+                    let _ = respond.send_informational(interim);
+                }
+                // A client that gave up frees the upstream too.
+                respond.poll_reset(cx).map(|_| None)
+            });
+            answered.await
+        };
+        let Some(response) = response else { return };
+        self.respond(respond, response, &method, &mut finish).await;
+    }
+
+    async fn refuse(&self, respond: SendResponse<Bytes>, refusal: Refusal) {
+        let (response, under_way) = self.service.refuse(&self.info, refusal.status, refusal.reason);
+        let mut finish = Finish::new(&self.service, under_way);
+        self.respond(respond, response, &Method::GET, &mut finish).await;
+    }
+
+    async fn respond(
+        &self,
+        mut respond: SendResponse<Bytes>,
+        mut response: Response,
+        method: &Method,
+        finish: &mut Finish<S>,
+    ) {
+        finish.outcome.status = response.status;
+        let mut body = std::mem::take(&mut response.body);
+        let has_none = method == Method::HEAD
+            || response.status == StatusCode::NO_CONTENT
+            || response.status == StatusCode::NOT_MODIFIED;
+        let declared =
+            response.declared_length.or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
+        let length = declared.filter(|_| response.status != StatusCode::NO_CONTENT);
+        let ends = has_none || (body.length() == Some(0) && !body.may_have_trailers());
+        let head = convert::response(&response, length, self.settings.server.as_deref());
+        drop(response);
+        let Ok(stream) = respond.send_response(head, ends) else {
+            return;
+        };
+        let mut outflow = Outflow::new(stream, length, self.settings.send_timeout);
+        let sent = if ends { Ok(()) } else { self.send(&mut outflow, &mut body).await };
+        finish.outcome.body_bytes = outflow.sent();
+        match sent {
+            Ok(()) => {
+                finish.outcome.is_complete = true;
+                self.meter.has_answered();
+            }
+            Err(stopped) => {
+                outflow.reset(stopped.reason());
+                if let Stopped::Body(error) = stopped {
+                    error.report();
+                }
+            }
+        }
+    }
+
+    async fn send(&self, outflow: &mut Outflow, body: &mut Body) -> Result<(), Stopped> {
+        std::future::poll_fn(|cx| {
+            let before = outflow.sent();
+            let result = outflow.poll(body, cx);
+            let count = outflow.sent() - before;
+            if count > 0 {
+                self.meter.has_sent(count);
+            }
+            result
+        })
+        .await
+    }
+}
