@@ -31,7 +31,7 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
     for (field, value) in &parts.headers {
         let id = id_of(field.as_str().as_bytes());
         // RFC 9113 §8.2.1: such a field is malformed.
-        if value.as_bytes().first().is_some_and(is_space) || value.as_bytes().last().is_some_and(is_space) {
+        if value.as_bytes().trim_ascii().len() != value.len() {
             return Err(refuse("header has white space around its value"));
         }
         match id {
@@ -54,10 +54,6 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
         request.headers.append(name::COOKIE, &cookies).map_err(|_| refuse("header is malformed"))?;
     }
     Ok(request)
-}
-
-fn is_space(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t')
 }
 
 /// Whether the client waits for a `100` before it sends its body (RFC 9110 §10.1.1).

@@ -94,6 +94,7 @@ enum State {
 }
 
 /// What happens on a connection.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Event {
     Request(http::Request<RecvStream>, SendResponse<Bytes>),
     /// Nothing happened for as long as nothing may.
@@ -144,9 +145,7 @@ impl Line {
         if let Some(reason) = self.meter.fault() {
             return Poll::Ready(reason);
         }
-        if !self.meter.is_in_head() {
-            self.head = None;
-        } else {
+        if self.meter.is_in_head() {
             let head = self.head.get_or_insert_with(|| {
                 let timer = Timer::new();
                 timer.arm(self.settings.head_timeout);
@@ -155,6 +154,8 @@ impl Line {
             if head.poll(cx).is_ready() {
                 return Poll::Ready(Reason::ENHANCE_YOUR_CALM);
             }
+        } else {
+            self.head = None;
         }
         match &mut self.keep_alive {
             Some(keep_alive) => keep_alive.poll(self.meter.frames(), cx).map(|()| Reason::NO_ERROR),
