@@ -4,16 +4,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use lockgate_admin::{Admin, AdminKey, Role};
 use lockgate_http::peer::KeepAlive;
 use lockgate_http::resolver::Resolver;
-use lockgate_http::server::ServerSettings;
 use lockgate_plugin::{BuildContext, Secrets, Variable};
-use lockgate_proxy::{AccessLogSettings, Compiler, Live, Snapshot, Worker, WorkerSettings};
+use lockgate_proxy::{Compiler, Live, Phase, Snapshot};
 use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
 use lockgate_store::{Keyring, RedbStore, Store};
 use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
@@ -21,10 +19,12 @@ use tokio::sync::watch;
 
 use crate::admin_key::AdminKeys;
 use crate::banner::Banner;
-use crate::listen;
+use crate::event::{Events, Giving};
+use crate::handover::{Predecessor, Program};
+use crate::listen::Sockets;
 use crate::reload::Reload;
 use crate::settings::{self, Settings};
-use crate::signal::{Ending, rotations};
+use crate::workers;
 
 /// How the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,45 +35,79 @@ pub(crate) enum Mode {
     Dev,
 }
 
-/// Runs the gateway until it is told to end, and until what was under way has ended.
-pub(crate) fn run(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, data_dir, mode))
+/// What `run` starts with.
+pub(crate) struct Start<'a> {
+    /// What is fixed from now on.
+    pub(crate) settings: &'a Settings,
+    /// Where the store and the keys are kept.
+    pub(crate) data_dir: &'a Path,
+    /// How to run.
+    pub(crate) mode: Mode,
+    /// The program as it was called.
+    pub(crate) program: Program,
+    /// The gateway that runs already, where this one is to follow it.
+    pub(crate) predecessor: Option<&'a Predecessor>,
 }
 
-async fn serve(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Result<()> {
-    let mut ending = Ending::watch()?;
+/// Runs the gateway until it is told to end, or has handed over to the next one, and until what was under way has
+/// ended.
+pub(crate) fn run(start: &Start<'_>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(start))
+}
+
+async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
+    let &Start { settings, data_dir, mode, predecessor, .. } = start;
+    let mut events = Events::watch()?;
     prepare(data_dir)?;
     let keys = match mode {
         Mode::Run => AdminKeys::find(&settings.admin, |name| std::env::var(name).ok(), data_dir)?,
         Mode::Dev => AdminKeys::dev(),
     };
-    let (sockets, bound) = listen::bind(&settings.listeners, settings.workers.count().get())?;
-    let admin_at = settings.admin.listen;
-    let admin_socket = tokio::net::TcpListener::bind(admin_at)
-        .await
-        .with_context(|| format!("cannot listen on {admin_at}, the Admin API's address"))?;
-    let admin_at = admin_socket.local_addr()?;
+    let taken = predecessor.map(Predecessor::sockets).transpose()?.unwrap_or_default();
+    let sockets = Sockets::open(settings, taken)?;
+    let (bound, admin_at) = (sockets.proxy_addresses()?, sockets.admin_address()?);
+    predecessor.map(Predecessor::close_store).transpose()?;
     let store = RedbStore::open(&data_dir.join("lockgate.redb"))?;
     for record in store.unreadable() {
         tracing::error!(%record, "a record of the store cannot be read and is left out");
     }
     let control = control(settings, data_dir, mode, &store, admin_at)?;
-    let (stop, stopping) = watch::channel(false);
+    let (phase, at) = watch::channel(Phase::Starting);
     let log = access_log(settings)?;
-    let workers = start(settings, sockets, &control.live, log.as_ref(), &stopping)?;
-    let mut admin_stop = stopping.clone();
-    let admin = tokio::spawn(lockgate_admin::serve(
-        admin_socket,
-        admin_state(settings, &keys, mode, store.clone(), &control),
-        async move { drop(admin_stop.wait_for(|stop| *stop).await) },
-    ));
+    let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at)?;
+    predecessor.map(Predecessor::wait_to_begin).transpose()?;
+    phase.send_replace(Phase::Serving);
+    let admin = admin_state(settings, &keys, mode, store.clone(), &control);
+    let mut stopping = at.clone();
+    let stop = async move { drop(stopping.wait_for(|phase| *phase > Phase::Serving).await) };
+    let admin = tokio::spawn(lockgate_admin::serve(sockets.admin()?, admin, stop));
     let reload = tokio::spawn(control.reload.run(store.watch()));
-    show(&Banner { listeners: &bound, admin: admin_at, data_dir, keys: &keys });
-    rotate(log.as_ref(), &mut ending).await?;
-    tracing::info!("ending: requests in flight finish first");
-    stop.send_replace(true);
-    tokio::task::spawn_blocking(move || join(workers)).await??;
+    events.listen(data_dir);
+    match predecessor {
+        Some(predecessor) => {
+            tracing::warn!("took over from process {}", predecessor.id());
+            predecessor.begun();
+        }
+        None => show(&Banner { listeners: &bound, admin: admin_at, data_dir, keys: &keys }),
+    }
+    let giving = Giving { program: &start.program, sockets: &sockets, store: &store, phase: &phase };
+    let is_followed = events.attend(&giving, log.as_ref().map(|(log, _)| log)).await;
+    drop(sockets);
+    if is_followed {
+        tracing::warn!("handed over: connections of this process end when their clients are done");
+    } else {
+        tracing::info!("ending: requests in flight finish first");
+        phase.send_replace(Phase::Ending);
+    }
+    let mut joining = tokio::task::spawn_blocking(move || workers::join(workers));
+    tokio::select! {
+        joined = &mut joining => joined??,
+        () = events.ending.wait(), if is_followed => {
+            phase.send_replace(Phase::Ending);
+            joining.await??;
+        }
+    }
     reload.abort();
     admin.await?;
     Ok(())
@@ -199,76 +233,8 @@ fn access_log(settings: &Settings) -> anyhow::Result<Option<(AccessLog, Arc<Temp
     Ok(Some((open, Arc::new(template))))
 }
 
-fn start(
-    settings: &Settings,
-    sockets: Vec<Vec<lockgate_proxy::Listener>>,
-    live: &Live,
-    log: Option<&(AccessLog, Arc<Template<Variable>>)>,
-    stop: &watch::Receiver<bool>,
-) -> anyhow::Result<Vec<JoinHandle<io::Result<()>>>> {
-    let shared =
-        WorkerSettings { server: server_settings(settings), shutdown_timeout: settings.shutdown_timeout };
-    let start = |(number, listeners): (usize, Vec<lockgate_proxy::Listener>)| {
-        let worker = Worker {
-            listeners,
-            settings: shared.clone(),
-            live: live.clone(),
-            log: log.map(|(log, template)| AccessLogSettings {
-                template: template.clone(),
-                writer: log.writer().gathering(settings.access_log.buffer),
-            }),
-            stop: stop.clone(),
-        };
-        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())
-    };
-    sockets
-        .into_iter()
-        .enumerate()
-        .map(start)
-        .collect::<io::Result<_>>()
-        .context("a worker cannot be started")
-}
-
-fn server_settings(settings: &Settings) -> ServerSettings {
-    let version = concat!("lockgate/", env!("CARGO_PKG_VERSION"));
-    ServerSettings {
-        idle_timeout: settings.http.keepalive_timeout,
-        head_timeout: settings.http.client_header_timeout,
-        body_timeout: settings.http.client_body_timeout,
-        send_timeout: settings.http.send_timeout,
-        max_body: settings.http.client_max_body_size.unwrap_or(u64::MAX),
-        server: Some(if settings.server_tokens { version } else { "lockgate" }.into()),
-        ..ServerSettings::default()
-    }
-}
-
 /// The banner is for people; whoever runs this may have closed the terminal.
 fn show(banner: &Banner<'_>) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{banner}").and_then(|()| out.flush());
-}
-
-/// Opens the access log anew at each SIGUSR1, until the word to end comes.
-async fn rotate(
-    log: Option<&(AccessLog, Arc<Template<Variable>>)>,
-    ending: &mut Ending,
-) -> anyhow::Result<()> {
-    let mut rotations = rotations()?;
-    loop {
-        tokio::select! {
-            () = ending.wait() => return Ok(()),
-            Some(()) = rotations.recv() => {
-                if let Some((log, _)) = log {
-                    log.reopen();
-                }
-            }
-        }
-    }
-}
-
-fn join(workers: Vec<JoinHandle<io::Result<()>>>) -> anyhow::Result<()> {
-    for worker in workers {
-        worker.join().map_err(|_| anyhow::anyhow!("a worker broke down"))??;
-    }
-    Ok(())
 }

@@ -26,7 +26,8 @@ Examples:
   lockgate dev                          try it here: loopback only, documented key
   lockgate run                          defaults: ports 9080 and 9081, Admin API on 127.0.0.1:9180
   lockgate run -c conf/config.yaml      with settings of your own
-  lockgate check -c conf/config.yaml    are they right?";
+  lockgate check -c conf/config.yaml    are they right?
+  lockgate upgrade                      a new build or new settings, without an interruption";
 
 /// The things it can do.
 #[derive(Debug, Subcommand)]
@@ -48,6 +49,13 @@ pub(crate) enum Command {
     /// Prints one line for each mistake and each unknown key, with its full path. The exit code is 1 if there is
     /// a mistake; an unknown key alone is none.
     Check(CheckOptions),
+    /// Have the gateway that runs start its successor and hand over to it
+    ///
+    /// The program at the same path, which may be another build by now, is started with the same arguments. It
+    /// takes over the sockets and the store; no connection is refused. The gateway that runs accepts no more once
+    /// the new one is ready, lets its connections end and exits; if the new one does not start, it goes on. SIGUSR2
+    /// does the same.
+    Upgrade(UpgradeOptions),
     /// Print the version
     Version,
 }
@@ -85,6 +93,14 @@ pub(crate) struct CheckOptions {
     /// The settings to check
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+/// Options of `lockgate upgrade`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpgradeOptions {
+    /// The data directory of the gateway that runs
+    #[arg(long, value_name = "DIR", default_value = "lockgate-data")]
+    pub(crate) data_dir: PathBuf,
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

@@ -1,33 +1,113 @@
-//! Sockets of the data plane: one for each worker at each address, so that the kernel spreads connections.
+//! Sockets: of the data plane one for each worker at each address, so that the kernel spreads connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
-use lockgate_proxy::Listener as Socket;
+use lockgate_proxy::Listener as Watched;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
-use crate::settings::Listener;
+use crate::handover::{Role, Taken};
+use crate::settings::Settings;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The sockets of each worker, and the addresses they have.
-pub(crate) fn bind(
-    listeners: &[Listener],
-    workers: usize,
-) -> anyhow::Result<(Vec<Vec<Socket>>, Vec<SocketAddr>)> {
-    let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut bound = Vec::new();
-    for listener in listeners {
-        let address = probe(listener.address())?;
-        bound.push(address);
-        for worker in &mut sockets {
-            let socket = open(address, true).with_context(|| format!("cannot listen on {address}"))?;
-            worker.push(Socket { socket, allows_h2: listener.http2 });
+/// Everything this program listens on. As long as this lives nobody is refused, so it goes before draining begins.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    proxy: Vec<Port>,
+    admin: Port,
+}
+
+/// An address, and the sockets there.
+#[derive(Debug)]
+struct Port {
+    role: Role,
+    /// What the settings say; the port may be for the system to choose.
+    asked: SocketAddr,
+    sockets: Vec<TcpListener>,
+    /// Whether HTTP/2 with prior knowledge is understood.
+    allows_h2: bool,
+}
+
+impl Sockets {
+    /// Takes what the running gateway gave, and opens what is missing.
+    pub(crate) fn open(settings: &Settings, mut taken: Vec<Taken>) -> anyhow::Result<Self> {
+        let workers = settings.workers.count().get();
+        let mut proxy = Vec::new();
+        for listener in &settings.listeners {
+            let port = Port::open(Role::Proxy, listener.address(), workers, &mut taken)?;
+            proxy.push(Port { allows_h2: listener.http2, ..port });
         }
+        let admin = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken)
+            .with_context(|| format!("the Admin API's address is {}", settings.admin.listen))?;
+        for unused in taken {
+            tracing::warn!(address = %unused.asked, "no longer listened on, as the settings have it");
+        }
+        Ok(Self { proxy, admin })
     }
-    Ok((sockets, bound))
+
+    /// Where the data plane listens.
+    pub(crate) fn proxy_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.proxy.iter().map(Port::address).collect()
+    }
+
+    /// Where the Admin API listens.
+    pub(crate) fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.address()
+    }
+
+    /// The Admin API's socket.
+    pub(crate) fn admin(&self) -> io::Result<tokio::net::TcpListener> {
+        let socket = self.admin.first()?.try_clone()?;
+        socket.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(socket)
+    }
+
+    /// The sockets of each worker. Where a gateway with more workers had them before, some have more than one at an
+    /// address: who waits in a socket has to be accepted by somebody.
+    pub(crate) fn of_workers(&self, workers: usize) -> io::Result<Vec<Vec<Watched>>> {
+        let mut each: Vec<Vec<Watched>> = (0..workers).map(|_| Vec::new()).collect();
+        for port in &self.proxy {
+            for (number, socket) in port.sockets.iter().enumerate() {
+                let socket = socket.try_clone()?;
+                each[number % workers].push(Watched { socket, allows_h2: port.allows_h2 });
+            }
+        }
+        Ok(each)
+    }
+
+    /// All of them, for the next gateway.
+    pub(crate) fn to_give(&self) -> io::Result<Vec<(Role, SocketAddr, TcpListener)>> {
+        let ports = self.proxy.iter().chain([&self.admin]);
+        let each = ports.flat_map(|port| port.sockets.iter().map(move |socket| (port, socket)));
+        each.map(|(port, socket)| Ok((port.role, port.asked, socket.try_clone()?))).collect()
+    }
+}
+
+impl Port {
+    fn open(role: Role, asked: SocketAddr, count: usize, taken: &mut Vec<Taken>) -> anyhow::Result<Self> {
+        let is_this = |one: &mut Taken| one.role == role && one.asked == asked;
+        let mut sockets: Vec<_> = taken.extract_if(.., is_this).map(|one| one.socket).collect();
+        let address = match sockets.first() {
+            Some(first) => first.local_addr()?,
+            None => probe(asked)?,
+        };
+        while sockets.len() < count {
+            let socket = open(address, count > 1).with_context(|| format!("cannot listen on {address}"))?;
+            sockets.push(socket);
+        }
+        Ok(Self { role, asked, sockets, allows_h2: false })
+    }
+
+    fn first(&self) -> io::Result<&TcpListener> {
+        self.sockets.first().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.first()?.local_addr()
+    }
 }
 
 /// Sockets that share a port would share it with another program of the same user too, so the port is first

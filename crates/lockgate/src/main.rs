@@ -4,18 +4,23 @@ mod admin_key;
 mod app;
 mod banner;
 mod cli;
+mod control;
+mod event;
+mod handover;
 mod listen;
 mod reload;
 mod settings;
 mod signal;
+mod workers;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use app::Mode;
+use app::{Mode, Start};
 use cli::{Cli, Command, RunOptions};
+use handover::{Predecessor, Program};
 use settings::{Settings, SettingsError, Warning};
 
 #[global_allocator]
@@ -41,6 +46,10 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
             let is_right = cli::check(&options.config, environment, &mut std::io::stdout())?;
             return Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::Upgrade(options) => {
+            let id = control::upgrade(&options.data_dir)?;
+            writeln!(std::io::stdout(), "process {id} has taken over")?;
+        }
         Command::Version => writeln!(std::io::stdout(), "lockgate {}", env!("CARGO_PKG_VERSION"))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -51,6 +60,22 @@ fn run(
     mode: Mode,
     adapt: impl FnOnce(Settings) -> Result<Settings, SettingsError>,
 ) -> anyhow::Result<()> {
+    let program = Program::of_this()?;
+    let predecessor = Predecessor::find()?;
+    let ended = load_and_run(options, mode, adapt, program, predecessor.as_ref());
+    if let (Some(predecessor), Err(error)) = (&predecessor, &ended) {
+        predecessor.fail(error);
+    }
+    ended
+}
+
+fn load_and_run(
+    options: &RunOptions,
+    mode: Mode,
+    adapt: impl FnOnce(Settings) -> Result<Settings, SettingsError>,
+    program: Program,
+    predecessor: Option<&Predecessor>,
+) -> anyhow::Result<()> {
     let (settings, warnings) = load(options, adapt).map_err(|error| anyhow::anyhow!("settings: {error}"))?;
     tracing_subscriber::fmt()
         .with_max_level(settings.log_level)
@@ -60,7 +85,7 @@ fn run(
     for warning in warnings {
         tracing::warn!("settings: {warning}");
     }
-    app::run(&settings, &options.data_dir, mode)
+    app::run(&Start { settings: &settings, data_dir: &options.data_dir, mode, program, predecessor })
 }
 
 fn load(

@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) log_level: LevelFilter,
     /// `nginx_config.http`: limits towards clients.
     pub(crate) http: Http,
+    /// `nginx_config.event.worker_connections` and `lockgate.limits`: bounds that are no matter of time.
+    pub(crate) limits: Limits,
     /// `nginx_config.http.upstream`: connections kept to nodes.
     pub(crate) upstream: UpstreamPool,
     /// `nginx_config.http.access_log` and its kin.
@@ -130,6 +132,9 @@ pub(crate) struct Secret(pub(crate) String);
 pub(crate) struct Http {
     /// `keepalive_timeout`: how long a connection may idle; with 0 it ends as soon as it does. Default: 60s.
     pub(crate) keepalive_timeout: Duration,
+    /// `keepalive_min_timeout`: how long an idle connection may still ask for something when the program ends.
+    /// Default: 1s.
+    pub(crate) keepalive_min_timeout: Duration,
     /// `client_header_timeout`: how long a request head may take. Default: 60s.
     pub(crate) client_header_timeout: Duration,
     /// `client_body_timeout`: how long a client may be silent within a body. Default: 60s.
@@ -138,6 +143,16 @@ pub(crate) struct Http {
     pub(crate) client_max_body_size: Option<u64>,
     /// `send_timeout`: how long a client may take nothing of its answer. Default: 10s.
     pub(crate) send_timeout: Duration,
+}
+
+/// Bounds that are no matter of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// `nginx_config.event.worker_connections`: connections of clients at most, of each worker. Default: 10620.
+    pub(crate) worker_connections: usize,
+    /// `lockgate.limits.connections`: connections of clients at most, of all workers; `None` (0) is as many as they
+    /// have together. Default: 0.
+    pub(crate) connections: Option<usize>,
 }
 
 /// Connections kept to nodes, of each worker.
@@ -158,7 +173,7 @@ pub(crate) struct AccessLog {
     pub(crate) enabled: bool,
     /// `access_log`: the file. Default: `/dev/stdout` (APISIX: `logs/access.log`).
     pub(crate) path: PathBuf,
-    /// `access_log_buffer`: bytes gathered before they are written, from 4k to 1m. Default: 16k.
+    /// `access_log_buffer`: bytes gathered before they are written, from 4k to 1m. Default: 64k.
     pub(crate) buffer: usize,
     /// `access_log_format`: the line, with nginx's `$variables`. Default: APISIX's.
     pub(crate) format: String,

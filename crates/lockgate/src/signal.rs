@@ -29,3 +29,8 @@ impl Ending {
 pub(crate) fn rotations() -> io::Result<Signal> {
     signal(SignalKind::user_defined1())
 }
+
+/// Waits for SIGUSR2: start the program anew and hand everything over to it.
+pub(crate) fn upgrades() -> io::Result<Signal> {
+    signal(SignalKind::user_defined2())
+}

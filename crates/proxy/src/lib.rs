@@ -9,5 +9,7 @@ mod snapshot;
 mod upstream;
 
 pub use error::ProxyError;
-pub use listener::{AccessLogSettings, Listener, Worker, WorkerSettings};
+pub use listener::{
+    AccessLogSettings, ConnectionLimits, Listener, Phase, Place, Worker, WorkerSettings, places,
+};
 pub use snapshot::{Compiler, Live, Snapshot};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
-use super::{AccessLog, Admin, Encryption, Escape, Http, Listener, Settings, UpstreamPool, Workers};
+use super::{AccessLog, Admin, Encryption, Escape, Http, Limits, Listener, Settings, UpstreamPool, Workers};
 
 /// APISIX's line.
 const DEFAULT_FORMAT: &str = concat!(
@@ -30,16 +30,18 @@ impl Default for Settings {
             log_level: LevelFilter::WARN,
             http: Http {
                 keepalive_timeout: minute,
+                keepalive_min_timeout: Duration::from_secs(1),
                 client_header_timeout: minute,
                 client_body_timeout: minute,
                 client_max_body_size: None,
                 send_timeout: Duration::from_secs(10),
             },
+            limits: Limits { worker_connections: 10_620, connections: None },
             upstream: UpstreamPool { keepalive: 320, keepalive_timeout: minute, keepalive_requests: 1000 },
             access_log: AccessLog {
                 enabled: true,
                 path: PathBuf::from("/dev/stdout"),
-                buffer: 16 << 10,
+                buffer: 64 << 10,
                 format: DEFAULT_FORMAT.to_owned(),
                 escape: Escape::Default,
             },

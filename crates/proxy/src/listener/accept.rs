@@ -1,33 +1,20 @@
-//! A worker: one thread, one runtime, its own sockets, its own connections.
+//! A socket, and the connections that are accepted on it.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::time::Duration;
 
-use lockgate_http::server::{ServerSettings, drain, serve};
+use lockgate_http::server::serve;
 use lockgate_http::{ConnectionInfo, Stream};
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::service::{AccessLogSettings, Gateway};
-use crate::snapshot::Live;
+use super::team::Accepted;
+use super::worker::Shared;
 
-/// How often a worker tidies: the longest a log line waits.
-const TIDY: Duration = Duration::from_secs(1);
 /// How long accepting rests when the process has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
-
-/// What all workers of a program share.
-#[derive(Clone)]
-pub struct WorkerSettings {
-    /// What clients are granted.
-    pub server: ServerSettings,
-    /// How long requests under way may take when the program ends.
-    pub shutdown_timeout: Duration,
-}
 
 /// A socket, bound and listening, and whether clients may speak HTTP/2 on it.
 pub struct Listener {
@@ -37,121 +24,83 @@ pub struct Listener {
     pub allows_h2: bool,
 }
 
-/// One worker, ready to run on its own thread.
-pub struct Worker {
-    /// Its sockets: other workers have their own at the same addresses.
-    pub listeners: Vec<Listener>,
-    /// What all workers share.
-    pub settings: WorkerSettings,
-    /// What is live.
-    pub live: Live,
-    /// Its access log.
-    pub log: Option<AccessLogSettings>,
-    /// Becomes `true` when the program ends.
-    pub stop: watch::Receiver<bool>,
+/// A socket that its worker watches.
+pub(super) struct Watched {
+    socket: TcpListener,
+    allows_h2: bool,
 }
 
-impl Worker {
-    /// Serves until it is told to stop and what was under way has ended.
-    pub fn run(self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build_local(tokio::runtime::LocalOptions::default())?;
-        runtime.block_on(self.serve())
+impl Watched {
+    pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        let Listener { socket, allows_h2 } = listener;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: TcpListener::from_std(socket)?, allows_h2 })
     }
 
-    async fn serve(self) -> io::Result<()> {
-        let Self { listeners, settings, live, log, mut stop } = self;
-        let gateway = Rc::new(Gateway::new(live, log));
-        let shared = Rc::new(Shared {
-            gateway: gateway.clone(),
-            settings: Rc::new(settings.server),
-            open: Cell::new(0),
-            closed: Notify::new(),
-        });
-        let mut accepting = Vec::new();
-        for Listener { socket, allows_h2 } in listeners {
-            socket.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(socket)?;
-            accepting.push(tokio::task::spawn_local(accept(listener, allows_h2, shared.clone())));
+    /// Accepts for as long as it is let. Ending it loses nothing: who was not accepted yet waits in the socket.
+    pub(super) async fn accept(self, shared: Rc<Shared>) {
+        loop {
+            if shared.member.is_full() {
+                shared.say_full();
+                shared.member.room().await;
+            }
+            match self.socket.accept().await {
+                Ok((stream, peer)) => self.place(&shared, stream, peer),
+                // A client that went away while it waited is its own affair; a table that is full passes.
+                Err(error) if error.kind() != io::ErrorKind::ConnectionAborted => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+                Err(_) => {}
+            }
         }
-        let tidying = tokio::task::spawn_local(every(TIDY, move || gateway.tidy()));
-        // An error means that nobody is left who could say so: the program ends.
-        let _ = stop.wait_for(|stop| *stop).await;
-        for task in accepting {
-            task.abort();
-        }
-        drain(Duration::ZERO);
-        let emptied = tokio::time::timeout(settings.shutdown_timeout, shared.emptied()).await;
-        if emptied.is_err() {
-            tracing::warn!(
-                connections = shared.open.get(),
-                "requests were cut off at the end of worker_shutdown_timeout"
-            );
-        }
-        tidying.abort();
-        shared.gateway.tidy();
-        Ok(())
     }
-}
 
-async fn every(period: Duration, mut act: impl FnMut()) {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        act();
-    }
-}
-
-/// What the connections of a worker share.
-struct Shared {
-    gateway: Rc<Gateway>,
-    settings: Rc<ServerSettings>,
-    open: Cell<usize>,
-    closed: Notify,
-}
-
-impl Shared {
-    async fn emptied(&self) {
-        while self.open.get() > 0 {
-            self.closed.notified().await;
+    /// Serves a connection, or passes it on to a worker that has less to do.
+    fn place(&self, shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr) {
+        let allows_h2 = self.allows_h2;
+        let Some(passing) = shared.member.lighter() else {
+            shared.member.began();
+            return start(shared, stream, peer, allows_h2);
+        };
+        // It fails only for a connection that is broken already.
+        if let Ok(stream) = stream.into_std() {
+            passing.send(Accepted { stream, peer, allows_h2 });
         }
     }
 }
 
-/// Counts a connection while it lives.
+/// Counts a connection until it ends.
 struct Open(Rc<Shared>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        self.0.member.ended();
         self.0.closed.notify_one();
     }
 }
 
-async fn accept(listener: TcpListener, allows_h2: bool, shared: Rc<Shared>) {
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // A client that went away while it waited is its own affair; a table that is full passes.
-                if error.kind() != io::ErrorKind::ConnectionAborted {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(EXHAUSTED).await;
-                }
-                continue;
-            }
-        };
-        let local = stream.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-        if stream.set_nodelay(true).is_err() {
-            continue;
+/// Serves a connection that another worker passed on.
+pub(super) fn start_handed(shared: &Rc<Shared>, accepted: Accepted) {
+    let Accepted { stream, peer, allows_h2 } = accepted;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => start(shared, stream, peer, allows_h2),
+        Err(error) => {
+            tracing::warn!(%error, "cannot watch a connection");
+            drop(Open(shared.clone()));
         }
-        shared.open.set(shared.open.get() + 1);
-        let open = Open(shared.clone());
-        let info = Rc::new(ConnectionInfo::new(peer, local, false));
-        tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, allows_h2));
     }
+}
+
+/// Serves a connection that is counted for this worker.
+fn start(shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr, allows_h2: bool) {
+    let open = Open(shared.clone());
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let local = stream.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    let info = Rc::new(ConnectionInfo::new(peer, local, false));
+    tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, allows_h2));
 }
 
 fn connection(

@@ -2,6 +2,10 @@
 
 mod accept;
 mod service;
+mod team;
+mod worker;
 
-pub use accept::{Listener, Worker, WorkerSettings};
+pub use accept::Listener;
 pub use service::AccessLogSettings;
+pub use team::{ConnectionLimits, Place, places};
+pub use worker::{Phase, Worker, WorkerSettings};

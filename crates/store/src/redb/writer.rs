@@ -60,7 +60,7 @@ impl Writer {
             Message::Release(answer) => {
                 self.database = None;
                 self.is_released = true;
-                drop(answer.send(()));
+                let _ = answer.send(());
                 return None;
             }
             Message::Resume(answer) => {

@@ -1,0 +1,83 @@
+//! The threads of the data plane: what they are told, how they are started, how their end is waited for.
+
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use lockgate_http::server::ServerSettings;
+use lockgate_plugin::Variable;
+use lockgate_proxy::{
+    AccessLogSettings, ConnectionLimits, Listener, Live, Phase, Place, Worker, WorkerSettings, places,
+};
+use lockgate_telemetry::access_log::{AccessLog, Template};
+use tokio::sync::watch;
+
+use crate::listen::Sockets;
+use crate::settings::Settings;
+
+/// A worker's thread.
+pub(crate) type Thread = JoinHandle<io::Result<()>>;
+
+/// Starts a thread for each worker; afterwards nothing is left of them that can fail.
+pub(crate) fn start(
+    settings: &Settings,
+    sockets: &Sockets,
+    live: &Live,
+    log: Option<&(AccessLog, Arc<Template<Variable>>)>,
+    phase: &watch::Receiver<Phase>,
+) -> anyhow::Result<Vec<Thread>> {
+    let shared = WorkerSettings {
+        server: server_settings(settings),
+        shutdown_timeout: settings.shutdown_timeout,
+        idle_grace: settings.http.keepalive_min_timeout,
+    };
+    let count = settings.workers.count().get();
+    let (started, starts) = mpsc::channel();
+    let start = |(number, (listeners, place)): (usize, (Vec<Listener>, Place))| {
+        let worker = Worker {
+            listeners,
+            settings: shared.clone(),
+            live: live.clone(),
+            log: log.map(|(log, template)| AccessLogSettings {
+                template: template.clone(),
+                writer: log.writer().gathering(settings.access_log.buffer),
+            }),
+            phase: phase.clone(),
+            place,
+            started: started.clone(),
+        };
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())
+    };
+    let limits =
+        ConnectionLimits { worker: settings.limits.worker_connections, all: settings.limits.connections };
+    let seats = sockets.of_workers(count)?.into_iter().zip(places(count, limits));
+    let threads: Vec<Thread> =
+        seats.enumerate().map(start).collect::<io::Result<_>>().context("a worker cannot be started")?;
+    drop(started);
+    if starts.iter().count() < count {
+        anyhow::bail!("a worker cannot be started: it could not watch its sockets");
+    }
+    Ok(threads)
+}
+
+fn server_settings(settings: &Settings) -> ServerSettings {
+    let version = concat!("lockgate/", env!("CARGO_PKG_VERSION"));
+    ServerSettings {
+        idle_timeout: settings.http.keepalive_timeout,
+        head_timeout: settings.http.client_header_timeout,
+        body_timeout: settings.http.client_body_timeout,
+        send_timeout: settings.http.send_timeout,
+        max_body: settings.http.client_max_body_size.unwrap_or(u64::MAX),
+        server: Some(if settings.server_tokens { version } else { "lockgate" }.into()),
+        ..ServerSettings::default()
+    }
+}
+
+/// Waits for the end of all.
+pub(crate) fn join(workers: Vec<Thread>) -> anyhow::Result<()> {
+    for worker in workers {
+        worker.join().map_err(|_| anyhow::anyhow!("a worker broke down"))??;
+    }
+    Ok(())
+}
