@@ -138,8 +138,8 @@ fn target_of(headers: &mut Headers, target: &[u8], method: &Method) -> Result<Sp
     headers.keep_text(&path).map_err(|_| malformed)
 }
 
-/// Digits and letters, and of the rest what RFC 3986 §3.2.2 allows in a host, a port, and around an address.
-static IN_HOST: [bool; 256] = table(b"-._~:[]%!$&'()*+;=");
+/// Digits and letters, and of the rest what RFC 3986 §3.2.2 allows in a name, an address and a port.
+static IN_HOST: [bool; 256] = table(b"-._~:%!$&'()*+;=");
 
 /// A table of digits, letters and these.
 const fn table(others: &[u8]) -> [bool; 256] {
@@ -158,13 +158,20 @@ const fn table(others: &[u8]) -> [bool; 256] {
 }
 
 /// Whether these bytes may be a host with a port; empty is allowed (RFC 9110 §7.2). The port is a number, or
-/// nothing; colons inside brackets are an address's own.
+/// nothing. Brackets stand around an address and nowhere else; colons inside them are the address's own.
 pub(crate) fn is_host(host: &[u8]) -> bool {
+    let [b'[', address @ ..] = host else { return is_name_and_port(host) };
+    let Some(end) = memchr::memchr(b']', address) else { return false };
+    let (address, port) = (&address[..end], &address[end + 1..]);
+    let is_address = !address.is_empty() && address.iter().all(|byte| IN_HOST[usize::from(*byte)]);
+    is_address && port.first().is_none_or(|byte| *byte == b':') && is_name_and_port(port)
+}
+
+fn is_name_and_port(host: &[u8]) -> bool {
     let (mut is_port, mut is_number) = (false, true);
     for byte in host {
         match byte {
             b'0'..=b'9' => {}
-            b']' => (is_port, is_number) = (false, true),
             b':' if !is_port => is_port = true,
             _ if IN_HOST[usize::from(*byte)] => is_number &= !is_port,
             _ => return false,

@@ -210,8 +210,13 @@ impl<S: Service> Exchange<'_, S> {
         let body = std::mem::take(&mut response.body);
         let (framing, has_body) = response_framing(&response, &body, method, version);
         // A client that still waits for "100 Continue" may not send its body at all any more, or may.
-        let interim = std::mem::take(&mut self.shared.borrow_mut().interim);
-        let keep_alive = keep_alive && framing != BodyFraming::UntilClose && interim.is_empty();
+        let (interim, is_clear) = {
+            let this = &mut *self.shared.borrow_mut();
+            let has_all = !this.is_lent && this.reader.is_done();
+            let is_clear = has_all || this.interim.is_empty();
+            (std::mem::take(&mut this.interim), is_clear)
+        };
+        let keep_alive = keep_alive && framing != BodyFraming::UntilClose && is_clear;
         let mut out = WriteBuffer::new();
         if interim.len() < CONTINUE.len() {
             out.bytes().extend_from_slice(interim);

@@ -58,7 +58,11 @@ fn a_request_names_one_host() {
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400);
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"), 400);
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"), 400);
-    assert_eq!(refused("GET / HTTP/1.1\r\nHost: [::1]:x\r\n\r\n"), 400);
+    for host in
+        ["[::1]:x", "[::1]a", "[::1]80", "[::1", "[]", "::1]", "a]", "a[b]", "[[::1]]", "[::1]:[2]", "a:1:2"]
+    {
+        assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")), 400, "{host}");
+    }
     assert_eq!(accepted("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").request.host(), "[::1]:80");
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), 400);
     assert_eq!(accepted("GET / HTTP/1.0\r\n\r\n").request.host(), "");
