@@ -42,5 +42,7 @@ pub mod skew;
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub use refusal::Refusal;
-pub use signing::{Payload, Signable, Signed, Signer, SigningError, is_signed, wire_path, wire_query};
+pub use signing::{
+    Claim, Payload, Signable, Signed, Signer, SigningError, VerifyError, is_signed, wire_path, wire_query,
+};
 pub use skew::Skew;

@@ -9,6 +9,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 mod v4a;
+mod verify;
 
 use std::cell::Cell;
 
@@ -23,6 +24,7 @@ use key::KeyCache;
 use signed::Proof;
 pub use signed::Signed;
 use v4a::PairCache;
+pub use verify::{Claim, VerifyError};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";

@@ -91,7 +91,7 @@ pub struct Concurrency {
 }
 
 /// A function. [`Description::new`] gives all but the name and the program their defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Description {
     /// What it is called.
     pub name: Name,
@@ -192,6 +192,16 @@ impl Description {
         within("concurrency.max", count(max), 1, count(MOST_ENVIRONMENTS))?;
         within("concurrency.min", count(min), 0, count(max))?;
         within("queue", count(self.queue), 0, count(LONGEST_QUEUE))
+    }
+}
+
+impl fmt::Debug for Description {
+    /// Shows neither keys nor variables.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Description")
+            .field("name", &self.name)
+            .field("program", &self.program)
+            .finish_non_exhaustive()
     }
 }
 

@@ -35,8 +35,6 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// What all functions share.
 #[derive(Clone)]
 pub struct ServerSettings {
-    /// Where calls are taken; loopback only.
-    pub listen: SocketAddr,
     /// The region that functions believe to be in, such as `us-east-1`.
     pub region: String,
     /// A directory of ours, for the runtimes that we bring along.
@@ -54,9 +52,9 @@ pub enum StartError {
     /// The address can be reached from elsewhere.
     #[error("functions are called on loopback alone, not on {0}")]
     NotLoopback(SocketAddr),
-    /// The address is taken, or not ours.
-    #[error("cannot listen on {0}, the functions' address: {1}")]
-    Listen(SocketAddr, #[source] io::Error),
+    /// The socket cannot be used.
+    #[error("cannot listen on the functions' socket: {0}")]
+    Listen(#[source] io::Error),
     /// A description is wrong.
     #[error("function {0}: {1}")]
     Description(Name, #[source] InvalidDescription),
@@ -122,12 +120,18 @@ impl Drop for Running {
     }
 }
 
-/// Opens the listener and starts a thread that runs the functions. Their processes start when they are called, or
+/// Starts a thread that runs the functions and takes calls on a socket, which has to be on loopback. Their processes start when they are called, or
 /// at once where a minimum is set.
-pub fn start(settings: ServerSettings, functions: Vec<Description>) -> Result<Running, StartError> {
-    if !settings.listen.ip().is_loopback() {
-        return Err(StartError::NotLoopback(settings.listen));
+pub fn start(
+    listener: std::net::TcpListener,
+    settings: ServerSettings,
+    functions: Vec<Description>,
+) -> Result<Running, StartError> {
+    let address = listener.local_addr().map_err(StartError::Listen)?;
+    if !address.ip().is_loopback() {
+        return Err(StartError::NotLoopback(address));
     }
+    listener.set_nonblocking(true).map_err(StartError::Listen)?;
     let mut names = std::collections::HashSet::new();
     for function in &functions {
         let name = || function.name.clone();
@@ -139,10 +143,6 @@ pub fn start(settings: ServerSettings, functions: Vec<Description>) -> Result<Ru
             return Err(StartError::NoCredentials(name()));
         }
     }
-    let cannot_listen = |error| StartError::Listen(settings.listen, error);
-    let listener = std::net::TcpListener::bind(settings.listen).map_err(cannot_listen)?;
-    listener.set_nonblocking(true).map_err(cannot_listen)?;
-    let address = listener.local_addr().map_err(cannot_listen)?;
     let directory = settings.directory.clone();
     let cannot_run = |error| StartError::Directory(directory, error);
     let prepared = || -> io::Result<_> {
