@@ -3,6 +3,7 @@
 //! They are started by `../shared/lab/aws/up.sh serverless verifier ministack`; without them every test fails and
 //! says so.
 
+mod credentials;
 mod iam;
 mod verifier;
 

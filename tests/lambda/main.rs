@@ -1,5 +1,6 @@
 //! `aws-lambda`: what reaches the function, and what comes back.
 
+mod credentials;
 mod forwarding;
 mod limits;
 mod paths;

@@ -52,8 +52,8 @@ impl Drop for Entry {
 struct State {
     source: CredentialSource,
     live: ArcSwapOption<Live>,
-    /// Whether the first fetch has ended, well or not.
-    settled: watch::Sender<bool>,
+    /// Whether a fetch is under way.
+    is_fetching: watch::Sender<bool>,
     report: Mutex<Report>,
 }
 
@@ -108,7 +108,7 @@ impl CredentialCache {
         let state = Arc::new(State {
             source: source.clone(),
             live: ArcSwapOption::empty(),
-            settled: watch::Sender::new(false),
+            is_fetching: watch::Sender::new(true),
             report: Mutex::default(),
         });
         let task = self.runtime.spawn(keep(state.clone(), self.fetch.clone())).abort_handle();
@@ -142,11 +142,11 @@ impl Provider {
         live.expires.is_none_or(|expires| unix_seconds < expires).then_some(live)
     }
 
-    /// Waits for the first fetch to end, but not for longer than `patience`.
-    pub async fn settled(&self, patience: Duration) {
-        let mut settled = self.0.state.settled.subscribe();
+    /// Waits for the fetch to end that is under way, where one is, but not for longer than `patience`.
+    pub async fn fetched(&self, patience: Duration) {
+        let mut is_fetching = self.0.state.is_fetching.subscribe();
         // Where it takes too long, the caller sees that there is nothing.
-        let _ = tokio::time::timeout(patience, settled.wait_for(|settled| *settled)).await;
+        let _ = tokio::time::timeout(patience, is_fetching.wait_for(|is| !is)).await;
     }
 
     /// Why there are no credentials: what was tried.
@@ -167,13 +167,14 @@ impl std::fmt::Debug for Provider {
 /// Fetches for as long as it is not ended.
 async fn keep(state: Arc<State>, fetch: Arc<dyn Fetch>) {
     loop {
+        state.is_fetching.send_replace(true);
         let pause = match fetch.fetch(&state.source).await {
             Ok(fetched) => state.take(fetched),
             Err(failure) => state.fail(failure),
         };
         let due = SystemTime::now() + pause;
         state.report().next = Some(due);
-        state.settled.send_replace(true);
+        state.is_fetching.send_replace(false);
         while let Ok(rest) = due.duration_since(SystemTime::now())
             && !rest.is_zero()
         {
@@ -234,7 +235,7 @@ fn back_off(failures: u32) -> Duration {
 /// Up to a sixteenth less. The clock's last digits are chance enough.
 fn spread(time: Duration) -> Duration {
     let chance = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos() % 1024;
-    time - time / 16 * chance / 1024
+    time.saturating_sub(time / 16 * chance / 1024)
 }
 
 #[cfg(test)]

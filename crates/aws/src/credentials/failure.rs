@@ -74,8 +74,10 @@ fn service_said(error: &(dyn Error + 'static)) -> Option<String> {
     let assume = assume.map(|error| (error.code(), error.message()));
     let web = error.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>();
     let web = web.and_then(SdkError::as_service_error).map(|error| (error.code(), error.message()));
-    let (code, message) = assume.or(web)?;
-    Some(format!("{}: {}", code.unwrap_or("refused"), message.unwrap_or("no reason was given")))
+    match assume.or(web)? {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (said, None) | (None, said) => said.map(str::to_owned),
+    }
 }
 
 #[cfg(test)]

@@ -52,11 +52,11 @@ impl Keys {
         Ok(Self::Kept(cache.provider(&source)))
     }
 
-    /// Waits for the first credentials, where they are on their way, but no longer than `patience`.
+    /// Waits for credentials, where there are none yet but some are on their way, but no longer than `patience`.
     pub(super) async fn ready(&self, patience: Duration) -> Result<(), Error> {
         let Self::Kept(provider) = self else { return Ok(()) };
         if provider.current(unix_seconds()).is_none() {
-            provider.settled(patience).await;
+            provider.fetched(patience).await;
             // It may have taken a while.
             clock::now();
         }

@@ -64,7 +64,7 @@ async fn one_fetch_serves_all_who_share_a_source() {
     let (one, other) = (cache.provider(&source(Origin::Default)), cache.provider(&source(Origin::Default)));
     assert!(one.current(now()).is_none());
     script.gate.add_permits(1);
-    one.settled(PATIENCE).await;
+    one.fetched(PATIENCE).await;
     let (one, other) = (one.current(now()).unwrap(), other.current(now()).unwrap());
     assert!(Arc::ptr_eq(&one, &other));
     assert_eq!(one.credentials().access_key(), "AKID1");
@@ -76,18 +76,18 @@ async fn credentials_serve_until_they_expire_and_no_longer() {
     let script = Script::new(&[Some(HOUR)]);
     let provider = cache(&script).provider(&source(Origin::Default));
     script.gate.add_permits(1);
-    provider.settled(PATIENCE).await;
+    provider.fetched(PATIENCE).await;
     assert!(provider.current(now() + 3590).is_some());
     assert!(provider.current(now() + 3601).is_none());
 }
 
 #[tokio::test]
 async fn old_credentials_serve_while_new_ones_are_fetched_and_when_that_fails() {
-    let script = Script::new(&[Some(Duration::from_secs(60)), None]);
+    let script = Script::new(&[Some(Duration::from_mins(1)), None]);
     let cache = cache(&script);
     let provider = cache.provider(&source(Origin::Default));
     script.gate.add_permits(1);
-    provider.settled(PATIENCE).await;
+    provider.fetched(PATIENCE).await;
     // What the clockwork would do at 80 % of the life.
     let state = provider.0.state.clone();
     let pause = state.fail(CredentialsFailure::of("script", "it says so"));
@@ -104,7 +104,7 @@ async fn a_failure_is_known_at_once_and_tried_again() {
     let provider = cache(&script).provider(&source(Origin::Container));
     assert_eq!(provider.tried(), "container", "nothing has been tried yet");
     script.gate.add_permits(2);
-    provider.settled(PATIENCE).await;
+    provider.fetched(PATIENCE).await;
     assert!(provider.current(now()).is_none());
     assert_eq!(provider.tried(), "script");
     while provider.current(now()).is_none() {
@@ -118,7 +118,7 @@ async fn who_waits_for_a_fetch_waits_no_longer_than_told() {
     let script = Script::new(&[Some(HOUR)]);
     let provider = cache(&script).provider(&source(Origin::Default));
     let begun = tokio::time::Instant::now();
-    provider.settled(PATIENCE).await;
+    provider.fetched(PATIENCE).await;
     assert_eq!(begun.elapsed(), PATIENCE);
     assert!(provider.current(now()).is_none());
 }
