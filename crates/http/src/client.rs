@@ -135,7 +135,7 @@ impl Call<'_, '_> {
 
     async fn exchange(&self, mut link: Box<Exchange>, sender: Sender) -> Result<Answer, Box<Failure>> {
         let remote = link.remote();
-        link.begin(sender, &self.request.method, self.timeouts);
+        link.begin(sender, self.request, self.outgoing.upgrade, self.timeouts);
         let response = link.response().await?;
         Ok(Answer { response, remote })
     }

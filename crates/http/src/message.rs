@@ -3,6 +3,8 @@
 use http::{Method, StatusCode};
 
 use crate::body::Body;
+use crate::h1::Interims;
+use crate::h1::client::Exchange;
 use crate::headers::{Headers, InvalidHeader, Span};
 use crate::name;
 
@@ -42,6 +44,11 @@ pub struct Request {
     pub headers: Headers,
     /// The body.
     pub body: Body,
+    /// What the client would go over to (`Upgrade`, RFC 9110 §7.8): `websocket`. Only a request without a body that
+    /// came by HTTP/1.1 has it, and it is passed on only where [`crate::Outgoing::upgrade`] says so.
+    pub upgrade: Option<Box<str>>,
+    /// Where interim answers go.
+    pub(crate) interims: Option<Interims>,
     target: Span,
     path_len: usize,
     original: Span,
@@ -56,6 +63,8 @@ impl Request {
             version: Version::Http11,
             headers: Headers::new(),
             body: Body::empty(),
+            upgrade: None,
+            interims: None,
             target: Span::default(),
             path_len: 0,
             original: Span::default(),
@@ -79,6 +88,8 @@ impl Request {
             version,
             headers,
             body,
+            upgrade: None,
+            interims: None,
             target,
             path_len,
             original: target,
@@ -145,7 +156,7 @@ impl Request {
 }
 
 fn path_len(target: &str) -> usize {
-    memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len())
+    target.bytes().position(|byte| byte == b'?').unwrap_or(target.len())
 }
 
 /// A target that cannot stand in a request line.
@@ -161,7 +172,6 @@ pub(crate) fn check_target(target: &str) -> Result<(), InvalidTarget> {
 }
 
 /// A response, as it came or as it will be sent. For its headers see [`Request`].
-#[derive(Debug)]
 pub struct Response {
     /// The status.
     pub status: StatusCode,
@@ -173,6 +183,18 @@ pub struct Response {
     pub body: Body,
     /// The length a response to HEAD, or a 304, declares for the body it does not have.
     pub declared_length: Option<u64>,
+    /// The connection that has gone over to something else with this answer.
+    pub(crate) upgraded: Option<Box<Exchange>>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Response {
@@ -184,6 +206,7 @@ impl Response {
             headers: Headers::new(),
             body: Body::empty(),
             declared_length: None,
+            upgraded: None,
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Outgoing<'a> {
     pub target: Option<&'a str>,
     /// The host with its port.
     pub host: Option<&'a str>,
+    /// What the peer is asked to go over to, by HTTP/1.1: [`Request::upgrade`], or nothing.
+    pub upgrade: Option<&'a str>,
     fields: SmallVec<[(Name<'a>, &'a [u8]); 2]>,
     /// Lines that are the same for all requests of a connection.
     lines: &'a [u8],

@@ -12,8 +12,6 @@ mod tests;
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter};
-
 use tokens::Tokens;
 
 /// A path that is refused, with status 400: the reason why.
@@ -99,13 +97,20 @@ fn push_escape(text: &mut String, byte: u8) {
 /// in escapes; one from elsewhere is looked at closely.
 fn is_normal(raw: &str) -> bool {
     let bytes = raw.as_bytes();
-    memchr(b'%', bytes).is_none()
-        && !bytes.iter().any(u8::is_ascii_control)
-        && memchr_iter(b'/', bytes).all(|at| match bytes.get(at + 1) {
-            Some(b'/') => false,
-            Some(b'.') => !is_dot_segment(&bytes[at + 1..]),
+    let mut before = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let is_plain = match byte {
+            b'%' | 0..32 | 127 => false,
+            b'/' => before != b'/',
+            b'.' => before != b'/' || !is_dot_segment(&bytes[at..]),
             _ => true,
-        })
+        };
+        if !is_plain {
+            return false;
+        }
+        before = byte;
+    }
+    true
 }
 
 fn is_dot_segment(rest: &[u8]) -> bool {

@@ -30,6 +30,9 @@ pub struct ServerSettings {
     pub max_body: u64,
     /// The value of `Server` in every answer; `None` leaves the upstream's.
     pub server: Option<Box<str>>,
+    /// Whether `Expect: 100-continue` goes to the upstream, whose `100 Continue` then goes to the client. Otherwise
+    /// the client is told to go on as soon as somebody reads its body.
+    pub passes_expect: bool,
     /// What holds for HTTP/2 beside that.
     pub http2: Http2Settings,
 }
@@ -44,6 +47,7 @@ impl Default for ServerSettings {
             max_head: 64 * 1024,
             max_body: u64::MAX,
             server: None,
+            passes_expect: false,
             http2: Http2Settings::default(),
         }
     }

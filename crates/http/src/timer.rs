@@ -46,6 +46,8 @@ enum AtDrain {
 
 struct Wheel {
     epoch: Instant,
+    /// A time, and the tick it lies in: most are asked for twice.
+    last: Cell<(Instant, u64)>,
     slots: RefCell<BTreeMap<u64, Vec<Rc<Entry>>>>,
     driver: RefCell<Option<Waker>>,
     is_driven: Cell<bool>,
@@ -57,6 +59,7 @@ struct Wheel {
 thread_local! {
     static WHEEL: Rc<Wheel> = Rc::new(Wheel {
         epoch: Instant::now(),
+        last: Cell::new((Instant::now(), 0)),
         slots: RefCell::default(),
         driver: RefCell::default(),
         is_driven: Cell::new(false),
@@ -148,13 +151,19 @@ impl Drop for Timer {
 
 impl Wheel {
     fn tick(&self, at: Instant) -> u64 {
-        let since = at.duration_since(self.epoch);
-        since.as_secs() * TICKS_PER_SECOND + u64::from(since.subsec_nanos()) / NANOS_PER_TICK
+        let (last, tick) = self.last.get();
+        if last == at {
+            return tick;
+        }
+        let tick = ticks(at.duration_since(self.epoch));
+        self.last.set((at, tick));
+        tick
     }
 
     /// The first tick after a while; a time that no clock will show never comes.
     fn tick_after(&self, now: Instant, after: Duration) -> u64 {
-        now.checked_add(after).map_or(NEVER, |at| self.tick(at) + 1)
+        // Both were rounded down.
+        self.tick(now).saturating_add(ticks(after)).saturating_add(2)
     }
 
     fn queue(self: &Rc<Self>, entry: &Rc<Entry>, slot: u64) {
@@ -193,6 +202,11 @@ impl Wheel {
             }
         }
     }
+}
+
+fn ticks(time: Duration) -> u64 {
+    let whole = time.as_secs().saturating_mul(TICKS_PER_SECOND);
+    whole.saturating_add(u64::from(time.subsec_nanos()) / NANOS_PER_TICK)
 }
 
 impl Entry {

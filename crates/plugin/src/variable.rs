@@ -8,7 +8,7 @@ pub(crate) mod tests;
 use std::io::Write as _;
 
 use lockgate_http::Request;
-use lockgate_http::name::OwnedName;
+use lockgate_http::name::{self, OwnedName};
 use lockgate_telemetry::{clock, text};
 
 pub use read::without_port;
@@ -188,8 +188,9 @@ impl Variable {
             Self::RouteId => return present(cx.route_id(), out),
             Self::UpstreamScheme => return present(cx.upstream.scheme.unwrap_or_default(), out),
             Self::UpstreamHost => {
+                let own = || request.headers.get(name::HOST).unwrap_or_default();
                 return cx.upstream.scheme.is_some()
-                    && present(cx.upstream.host.as_deref().unwrap_or_else(|| request.host()), out);
+                    && present_bytes(cx.upstream.host.as_deref().map_or_else(own, str::as_bytes), out);
             }
             Self::UpstreamUri => {
                 return cx.upstream.scheme.is_some()
@@ -228,8 +229,12 @@ impl Variable {
 }
 
 fn present(text: &str, out: &mut Vec<u8>) -> bool {
-    out.extend_from_slice(text.as_bytes());
-    !text.is_empty()
+    present_bytes(text.as_bytes(), out)
+}
+
+fn present_bytes(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(bytes);
+    !bytes.is_empty()
 }
 
 fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) {

@@ -67,5 +67,5 @@ async fn produce(
     if let Flow::Respond(response) = route.pipeline.before_proxy(request, cx).await? {
         return Ok(response);
     }
-    forward(upstream, &route.timeouts, request, cx).await
+    forward(upstream, route, request, cx).await
 }

@@ -32,7 +32,10 @@ pub fn recent() -> Instant {
 pub struct Texts {
     /// When the wall clock was read last, and what it said.
     read: Option<(Instant, Duration)>,
-    now: Duration,
+    /// The time that is meant.
+    at: Option<Instant>,
+    /// From when on the texts are out of date.
+    until: Option<Instant>,
     second: Option<u64>,
     local: String,
     iso8601: String,
@@ -57,7 +60,8 @@ pub fn http_date<R>(read: impl FnOnce(&str) -> R) -> R {
 impl Texts {
     const EMPTY: Self = Self {
         read: None,
-        now: Duration::ZERO,
+        at: None,
+        until: None,
         second: None,
         local: String::new(),
         iso8601: String::new(),
@@ -66,12 +70,20 @@ impl Texts {
 
     /// Whole seconds since 1970.
     pub fn unix_seconds(&self) -> u64 {
-        self.now.as_secs()
+        self.now().as_secs()
     }
 
     /// Seconds since 1970, with their fraction.
     pub fn seconds(&self) -> f64 {
-        self.now.as_secs_f64()
+        self.now().as_secs_f64()
+    }
+
+    /// The time since 1970.
+    fn now(&self) -> Duration {
+        match (self.read, self.at) {
+            (Some((then, wall)), Some(at)) => wall + at.saturating_duration_since(then),
+            _ => Duration::ZERO,
+        }
     }
 
     /// As nginx's `$time_local`: `22/Nov/2026:14:44:23 +0000`.
@@ -91,18 +103,18 @@ impl Texts {
 
     /// The wall clock is read once a second; in between the time passes with the other clock.
     fn move_to(&mut self, at: Instant) {
-        let now = match self.read {
-            Some((then, wall)) if at >= then && at - then < Duration::from_secs(1) => wall + (at - then),
-            _ => {
-                // A clock before 1970 reads as 1970.
-                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                self.read = Some((at, wall));
-                wall
-            }
-        };
-        self.now = now;
-        if self.second != Some(now.as_secs()) {
-            self.write(now.as_secs(), &TimeZone::system());
+        self.at = Some(at);
+        let is_current =
+            |(then, _): (Instant, Duration)| at >= then && self.until.is_some_and(|until| at < until);
+        if self.read.is_some_and(is_current) {
+            return;
+        }
+        // A clock before 1970 reads as 1970.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.read = Some((at, wall));
+        self.until = at.checked_add(Duration::from_nanos(u64::from(1_000_000_000 - wall.subsec_nanos())));
+        if self.second != Some(wall.as_secs()) {
+            self.write(wall.as_secs(), &TimeZone::system());
         }
     }
 

@@ -1,10 +1,12 @@
 //! Numbers, times and addresses as text, without the formatting machinery: each request writes a dozen of them.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Writes a few bytes: a call to copy two bytes costs more than they do.
+#[inline]
 pub fn short(out: &mut Vec<u8>, bytes: &[u8]) {
     match *bytes {
         [a] => out.push(a),
@@ -58,8 +60,25 @@ pub fn seconds(out: &mut Vec<u8>, time: Duration) {
     out.extend_from_slice(&[b'.', a, b, c]);
 }
 
+thread_local! {
+    /// The address that was written last: most are written again and again.
+    static LAST: RefCell<Option<(SocketAddr, Vec<u8>)>> = const { RefCell::new(None) };
+}
+
 /// Writes an address with its port: `127.0.0.1:80`, `[::1]:80`.
 pub fn address(out: &mut Vec<u8>, address: SocketAddr) {
+    LAST.with_borrow_mut(|last| {
+        if let Some((_, text)) = last.as_ref().filter(|(last, _)| *last == address) {
+            out.extend_from_slice(text);
+            return;
+        }
+        let start = out.len();
+        write_address(out, address);
+        *last = Some((address, out[start..].to_vec()));
+    });
+}
+
+fn write_address(out: &mut Vec<u8>, address: SocketAddr) {
     let IpAddr::V4(ip) = address.ip() else {
         // Writing to memory cannot fail.
         let _ = write!(out, "{address}");
@@ -100,7 +119,7 @@ mod tests {
 
     #[test]
     fn addresses_have_their_port() {
-        for text in ["127.0.0.1:80", "10.255.0.9:65535", "[::1]:8080"] {
+        for text in ["127.0.0.1:80", "10.255.0.9:65535", "10.255.0.9:65535", "[::1]:8080"] {
             assert_eq!(written(|out| address(out, text.parse().unwrap())), text);
         }
     }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
 use lockgate_telemetry::clock;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
+use super::connection::Interims;
 use super::parse;
 use super::reader::BodyReader;
 use super::send::{Patience, SendError, Sender, Wire};
@@ -20,7 +21,7 @@ use crate::buffer::ReadBuffer;
 use crate::client::Timeouts;
 use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
 use crate::headers::Headers;
-use crate::message::Response;
+use crate::message::{Request, Response};
 use crate::peer::Peer;
 use crate::pool;
 use crate::stream::Stream;
@@ -35,9 +36,9 @@ const ROUND_TRIP: Duration = Duration::from_millis(500);
 
 /// A connection to a peer.
 pub(crate) struct Link {
-    stream: Stream,
-    buffer: ReadBuffer,
-    read_timer: Timer,
+    pub(super) stream: Stream,
+    pub(super) buffer: ReadBuffer,
+    pub(super) read_timer: Timer,
     patience: Patience,
     pub(crate) peer: Arc<Peer>,
     pub(crate) remote: SocketAddr,
@@ -90,7 +91,12 @@ pub(crate) struct Exchange {
     begun: Instant,
     is_read_armed: bool,
     read_timeout: Duration,
+    /// How many interim responses came.
     interims: usize,
+    /// Where they go.
+    passes_on: Option<Interims>,
+    /// What the peer was asked to go over to.
+    upgrade: Option<Box<str>>,
 }
 
 /// How far the request is.
@@ -126,22 +132,37 @@ impl Exchange {
             is_read_armed: false,
             read_timeout: Duration::MAX,
             interims: 0,
+            passes_on: None,
+            upgrade: None,
         })
     }
 
-    /// Begins with a request.
-    pub(crate) fn begin(&mut self, sender: Sender, method: &Method, timeouts: &Timeouts) {
+    /// Begins with a request, of which `sender` has all that goes out.
+    pub(crate) fn begin(
+        &mut self,
+        sender: Sender,
+        request: &Request,
+        upgrade: Option<&str>,
+        timeouts: &Timeouts,
+    ) {
         self.link.requests = self.link.requests.saturating_add(1);
         self.link.patience.set(timeouts.send);
         self.upload = Upload::Under;
         self.sender = Some(sender);
         self.reader = BodyReader::default();
         self.keep_alive = false;
-        self.method.clone_from(method);
+        self.method.clone_from(&request.method);
         self.begun = clock::recent();
         self.is_read_armed = false;
         self.read_timeout = timeouts.read;
         self.interims = 0;
+        self.passes_on.clone_from(&request.interims);
+        self.upgrade = upgrade.map(Into::into);
+    }
+
+    /// The connection itself, once it has gone over to something else, and the longest silence on it.
+    pub(super) fn into_tunnel(self) -> (Link, Option<Box<str>>, Duration) {
+        (self.link, self.upgrade, self.read_timeout)
     }
 
     /// The address at the other end.
@@ -154,7 +175,13 @@ impl Exchange {
         let head = std::future::poll_fn(|cx| self.poll_head(cx)).await;
         match head {
             Ok(mut response) => {
-                response.body = self.into_body();
+                self.passes_on = None;
+                if response.status == StatusCode::SWITCHING_PROTOCOLS {
+                    self.sender = None;
+                    response.upgraded = Some(self);
+                } else {
+                    response.body = self.into_body();
+                }
                 Ok(response)
             }
             Err(error) => {
@@ -208,7 +235,13 @@ impl Exchange {
                 return if is_too_large { Err(malformed("head is too large")) } else { Ok(None) };
             };
             if head.response.status == 101 {
-                return Err(malformed("101 was not asked for"));
+                let is_asked =
+                    |to: &str| self.upgrade.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(to));
+                if self.upload != Upload::Sent || !head.upgrade.as_deref().is_some_and(is_asked) {
+                    return Err(malformed("101 was not asked for"));
+                }
+                self.link.buffer.consume(head.len);
+                return Ok(Some(head.response));
             }
             let is_interim = head.response.status.is_informational();
             if is_interim && self.interims >= MAX_INTERIM {
@@ -217,6 +250,9 @@ impl Exchange {
             self.link.buffer.consume(head.len);
             if is_interim {
                 self.interims += 1;
+                if let Some(passes_on) = &self.passes_on {
+                    passes_on.pass_on(&head.response);
+                }
                 continue;
             }
             self.reader = BodyReader::new(head.framing);

@@ -11,14 +11,16 @@ use tokio::io::AsyncWrite;
 
 use super::reader::BodyReader;
 use super::send::{Patience, Wire};
+use super::write;
 use crate::buffer::ReadBuffer;
 use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::headers::Headers;
+use crate::message::Response;
 use crate::server::ServerSettings;
 use crate::stream::Stream;
 use crate::timer::Timer;
 
-pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How much of an unread request body is read for the sake of the connection, after the answer is out.
 pub(super) const DRAINED: u64 = 256 * 1024;
 /// How long that, and a closing client, may take.
@@ -33,8 +35,10 @@ pub(crate) struct Connection {
     pub(super) reader: BodyReader,
     pub(super) read_timer: Timer,
     pub(super) patience: Patience,
-    /// What is left to be written of `100 Continue`, before the body is read.
-    pub(super) interim: &'static [u8],
+    /// Interim answers that are still to be written.
+    pub(super) outbox: Vec<u8>,
+    /// Whether the client waits for `100 Continue` before it sends its body, and who says so.
+    pub(super) awaited: Option<Continue>,
     /// Whether a request's body has the read buffer.
     pub(super) is_lent: bool,
     /// Whether a body broke: nobody can tell any more where the next request begins.
@@ -42,6 +46,45 @@ pub(crate) struct Connection {
 }
 
 pub(super) type Shared = Rc<RefCell<Connection>>;
+
+/// Who answers `Expect: 100-continue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Continue {
+    /// This side, when the body is about to be read.
+    Ours,
+    /// The upstream, to which the expectation was passed on.
+    Upstream,
+}
+
+/// How much of interim answers may wait for a client; those beyond are left out, as any may be.
+const OUTBOX: usize = 64 * 1024;
+
+/// Takes the interim answers (1xx) of an upstream on to the client (RFC 9110 §15.2).
+#[derive(Clone)]
+pub(crate) struct Interims(Shared);
+
+impl Interims {
+    pub(super) fn new(shared: &Shared) -> Self {
+        Self(shared.clone())
+    }
+
+    /// Passes one on. Nobody waits for it: it goes out when the client's connection is looked at next.
+    pub(super) fn pass_on(&self, response: &Response) {
+        let mut this = self.0.borrow_mut();
+        if response.status == 100 && this.awaited.take() != Some(Continue::Upstream) {
+            return;
+        }
+        if this.outbox.len() < OUTBOX {
+            write::interim(&mut this.outbox, response);
+        }
+    }
+}
+
+impl std::fmt::Debug for Interims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Interims")
+    }
+}
 
 impl Connection {
     pub(crate) fn new(stream: Stream) -> Self {
@@ -51,7 +94,8 @@ impl Connection {
             reader: BodyReader::default(),
             read_timer: Timer::new(),
             patience: Patience::new(LINGER),
-            interim: b"",
+            outbox: Vec::new(),
+            awaited: None,
             is_lent: false,
             is_lost: false,
         }
@@ -78,6 +122,14 @@ impl Connection {
         Poll::Pending
     }
 
+    /// While an answer is made: writes the interim ones there are. Ready when the client has gone.
+    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.poll_outbox(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            _ => self.poll_gone(cx),
+        }
+    }
+
     /// Whether what is left of the request's body is worth reading, for the sake of the next request.
     pub(super) fn may_go_on(&self) -> bool {
         !self.is_lost && self.reader.length().is_none_or(|left| left <= DRAINED)
@@ -92,21 +144,34 @@ impl Connection {
         self.patience.bound(written, cx)
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         self.patience.bound(flushed, cx)
     }
 
-    /// Writes what is due of `100 Continue`.
-    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.interim.is_empty() {
-            let count = ready!(self.poll_write(cx, &[IoSlice::new(self.interim)]))?;
+    /// Writes the interim answers that wait.
+    pub(super) fn poll_outbox(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outbox.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while !self.outbox.is_empty() {
+            let written = self.stream.poll_write_parts(cx, &[IoSlice::new(&self.outbox)]);
+            let count = ready!(self.patience.bound(written, cx))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.interim = &self.interim[count..];
+            self.outbox.drain(..count);
         }
-        Poll::Ready(Ok(()))
+        self.poll_flush(cx)
+    }
+
+    /// Says `100 Continue`, where that is waited for and ours to say.
+    fn poll_continue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.awaited == Some(Continue::Ours) {
+            self.awaited = None;
+            self.outbox.extend_from_slice(CONTINUE);
+        }
+        self.poll_outbox(cx)
     }
 
     /// Reads once; `false` when there is nothing more to come, or nothing came in time.
@@ -169,7 +234,7 @@ impl RequestBody {
                 return Poll::Ready(Ok(has_data));
             }
             let this = &mut *self.shared.borrow_mut();
-            ready!(this.poll_interim(cx))?;
+            ready!(this.poll_continue(cx))?;
             let Poll::Ready(read) = self.reader.poll_read(&mut self.buffer, &mut this.stream, cx) else {
                 if !std::mem::replace(&mut self.is_armed, true) {
                     this.read_timer.arm(self.timeout);
@@ -178,6 +243,8 @@ impl RequestBody {
                 return Poll::Ready(Err(BodyErrorKind::Timeout));
             };
             self.is_armed = false;
+            // A client need not wait for ever (RFC 9110 §10.1.1).
+            this.awaited = None;
             read?;
         }
     }

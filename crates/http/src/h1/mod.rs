@@ -8,10 +8,11 @@ pub(crate) mod parse;
 mod reader;
 pub(crate) mod send;
 pub(crate) mod server;
+mod tunnel;
 pub(crate) mod write;
 
 pub(crate) use client::ResponseBody;
-pub(crate) use connection::{Connection, RequestBody};
+pub(crate) use connection::{Connection, Interims, RequestBody};
 #[cfg(feature = "fuzzing")]
 pub(crate) use framing::Framing;
 pub(crate) use framing::may_be_trailer;

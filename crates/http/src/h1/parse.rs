@@ -79,8 +79,12 @@ fn read_request(input: &[u8]) -> Result<RequestHead, Stop> {
     connection.check_host(version)?;
     let method = method_of(method)?;
     let target = target_of(&mut headers, target, &method)?;
+    let mut request = Request::from_parts(method, version, headers, target);
+    if version == Version::Http11 && matches!(framing, Framing::Done | Framing::Length(0)) {
+        request.upgrade = connection.upgrade();
+    }
     Ok(RequestHead {
-        request: Request::from_parts(method, version, headers, target),
+        request,
         framing,
         keep_alive: connection.keep_alive(version),
         expects_continue: connection.expects_continue && version == Version::Http11,
@@ -187,6 +191,7 @@ struct Connection<'a> {
     expects_continue: bool,
     hosts: usize,
     host: &'a [u8],
+    upgrade: Option<&'a [u8]>,
     length: Option<u64>,
     coding: Option<Coding>,
     nominated: Vec<Box<str>>,
@@ -208,6 +213,7 @@ impl<'a> Connection<'a> {
             expects_continue: false,
             hosts: 0,
             host: b"",
+            upgrade: None,
             length: None,
             coding: None,
             nominated: Vec::new(),
@@ -219,12 +225,9 @@ impl<'a> Connection<'a> {
         let value = line.value.of(input);
         match id {
             Id::Connection => self.options(value)?,
-            Id::KeepAlive
-            | Id::ProxyConnection
-            | Id::Te
-            | Id::Upgrade
-            | Id::ProxyAuthorization
-            | Id::ProxyAuthenticate => {}
+            Id::KeepAlive | Id::ProxyConnection | Id::Te | Id::ProxyAuthorization | Id::ProxyAuthenticate => {
+            }
+            Id::Upgrade => self.upgrade = Some(value),
             Id::ContentLength => self.content_length(value)?,
             Id::TransferEncoding => self.transfer_encoding(value)?,
             Id::Expect => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
@@ -310,6 +313,13 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// What the other side would go over to, where it says so in both fields (RFC 9110 §7.8).
+    fn upgrade(&self) -> Option<Box<str>> {
+        let value = self.upgrade?;
+        let is_named = self.nominated.iter().any(|name| name.eq_ignore_ascii_case("upgrade"));
+        std::str::from_utf8(value).ok().filter(|_| is_named).map(Into::into)
+    }
+
     /// Takes off the fields that `Connection` names, but never those that route the message.
     fn drop_nominated(&self, headers: &mut Headers) {
         for name in &self.nominated {
@@ -326,6 +336,8 @@ pub(crate) struct ResponseHead {
     pub(crate) response: Response,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
+    /// What the connection goes over to with it.
+    pub(crate) upgrade: Option<Box<str>>,
     pub(crate) len: usize,
 }
 
@@ -354,5 +366,6 @@ fn read_response(input: &[u8], is_head: bool) -> Result<ResponseHead, Stop> {
     let is_clean = status != 204 || (connection.coding.is_none() && connection.length.unwrap_or(0) == 0);
     let is_open = matches!(framing, Framing::UntilClose);
     let keep_alive = connection.keep_alive(version) && is_clean && !is_open;
-    Ok(ResponseHead { response, framing, keep_alive, len: lexer.len() })
+    let upgrade = if status == 101 { connection.upgrade() } else { None };
+    Ok(ResponseHead { response, framing, keep_alive, upgrade, len: lexer.len() })
 }

@@ -9,15 +9,18 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::io::AsyncWrite;
 
-use super::connection::{CONTINUE, Connection, DRAINED, LINGER, RequestBody, Shared};
+use super::client::Exchange as Upgraded;
+use super::connection::{Connection, Continue, DRAINED, Interims, LINGER, RequestBody, Shared};
 use super::parse::{self, Refusal, RequestHead};
 use super::reader::BodyReader;
 use super::send::{SendError, Sender};
+use super::tunnel::{Flow, Tunnel};
 use super::write::{self, BodyFraming, Signature};
 use crate::ConnectionInfo;
 use crate::body::Body;
 use crate::buffer::WriteBuffer;
 use crate::message::{Response, Version};
+use crate::name;
 use crate::server::{Finish, ServerSettings, Service};
 use crate::timer;
 
@@ -163,10 +166,18 @@ impl<S: Service> Exchange<'_, S> {
             self.refuse(Refusal::new(status, "request body is too large")).await;
             return false;
         }
+        if request.version == Version::Http11 {
+            request.interims = Some(Interims::new(self.shared));
+        }
         if !framing.is_done() {
+            if expects_continue && self.settings.passes_expect {
+                // The name and the value are ours.
+                let _ = request.headers.append(name::EXPECT, b"100-continue");
+            }
             let mut this = self.shared.borrow_mut();
             this.reader = BodyReader::new(framing);
-            this.interim = if expects_continue { CONTINUE } else { b"" };
+            let by = if self.settings.passes_expect { Continue::Upstream } else { Continue::Ours };
+            this.awaited = expects_continue.then_some(by);
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
         let (method, version) = (request.method.clone(), request.version);
@@ -175,12 +186,16 @@ impl<S: Service> Exchange<'_, S> {
             let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
             let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
                 Poll::Ready(response) => Poll::Ready(Some(response)),
-                Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| None),
+                Poll::Pending => self.shared.borrow_mut().poll_idle(cx).map(|()| None),
             });
             answered.await
         };
         // A client that went away frees the upstream too.
-        let Some(response) = response else { return false };
+        let Some(mut response) = response else { return false };
+        if let Some(upgraded) = response.upgraded.take() {
+            self.switch(response, *upgraded, &mut finish).await;
+            return false;
+        }
         let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow().may_go_on();
         let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
         let is_complete = finish.outcome.is_complete;
@@ -210,23 +225,19 @@ impl<S: Service> Exchange<'_, S> {
         let body = std::mem::take(&mut response.body);
         let (framing, has_body) = response_framing(&response, &body, method, version);
         // A client that still waits for "100 Continue" may not send its body at all any more, or may.
-        let (interim, is_clear) = {
+        let is_clear = {
             let this = &mut *self.shared.borrow_mut();
             let has_all = !this.is_lent && this.reader.is_done();
-            let is_clear = has_all || this.interim.is_empty();
-            (std::mem::take(&mut this.interim), is_clear)
+            this.awaited.take().is_none() || has_all
         };
         let keep_alive = keep_alive && framing != BodyFraming::UntilClose && is_clear;
-        let mut out = WriteBuffer::new();
-        if interim.len() < CONTINUE.len() {
-            out.bytes().extend_from_slice(interim);
-        }
+        let mut out = self.begin_answer();
         let connection = match version {
             Version::Http10 if keep_alive => Some("keep-alive"),
             _ if keep_alive => None,
             _ => Some("close"),
         };
-        let signature = Signature { server: self.settings.server.as_deref(), connection };
+        let signature = Signature { server: self.settings.server.as_deref(), connection, upgrade: None };
         write::response(out.bytes(), &response, framing, &signature);
         drop(response);
         let framing = if has_body { framing } else { BodyFraming::None };
@@ -242,6 +253,44 @@ impl<S: Service> Exchange<'_, S> {
         finish.outcome.is_complete = is_sent;
         drop(sender.into_body());
         keep_alive && is_sent
+    }
+
+    /// What is written of an answer first: the interim ones before it, as far as they are not out.
+    fn begin_answer(&self) -> WriteBuffer {
+        let mut out = WriteBuffer::new();
+        let this = &mut *self.shared.borrow_mut();
+        if !this.outbox.is_empty() {
+            out.bytes().append(&mut this.outbox);
+        }
+        out
+    }
+
+    /// Tells the client that the upstream goes over to what it asked for, and then stands aside.
+    async fn switch(&self, response: Response, upgraded: Upgraded, finish: &mut Finish<S>) {
+        finish.outcome.status = response.status;
+        let (mut link, upgrade, patience) = upgraded.into_tunnel();
+        let mut out = self.begin_answer();
+        let signature = Signature {
+            server: self.settings.server.as_deref(),
+            connection: Some("upgrade"),
+            upgrade: upgrade.as_deref(),
+        };
+        write::response(out.bytes(), &response, BodyFraming::None, &signature);
+        let mut sender = Sender::new(out, Body::empty(), BodyFraming::None);
+        let mut wire = &**self.shared;
+        if std::future::poll_fn(|cx| sender.poll_send(&mut wire, cx)).await.is_err() {
+            return;
+        }
+        let buffer = std::mem::take(&mut self.shared.borrow_mut().buffer);
+        let (up, down) = (Flow::new(buffer), Flow::new(std::mem::take(&mut link.buffer)));
+        let mut tunnel = Tunnel { up, down, patience };
+        link.read_timer.arm(patience);
+        let both_ended = std::future::poll_fn(|cx| {
+            let client = &mut *self.shared.borrow_mut();
+            tunnel.poll(&mut client.stream, &mut link.stream, &link.read_timer, cx)
+        });
+        finish.outcome.is_complete = both_ended.await;
+        finish.outcome.body_bytes = tunnel.down.passed();
     }
 
     /// Reads what is left of the request's body, within bounds; `false` when it is not worth it.

@@ -46,7 +46,10 @@ pub(crate) fn request(
         push_field(out, name, value);
     }
     body(out, framing);
-    if !keep_alive {
+    if let Some(upgrade) = outgoing.upgrade {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+        field(out, "Upgrade", upgrade.as_bytes());
+    } else if !keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
@@ -69,6 +72,15 @@ pub(crate) struct Signature<'a> {
     pub(crate) server: Option<&'a str>,
     /// `Connection: …`, where the client needs to be told.
     pub(crate) connection: Option<&'static str>,
+    /// `Upgrade: …`, of an answer that goes over to something else.
+    pub(crate) upgrade: Option<&'a str>,
+}
+
+/// An interim answer (1xx).
+pub(crate) fn interim(out: &mut Vec<u8>, response: &Response) {
+    status_line(out, response.status);
+    fields(out, &response.headers, |_, _| false);
+    out.extend_from_slice(b"\r\n");
 }
 
 pub(crate) fn response(
@@ -90,6 +102,9 @@ pub(crate) fn response(
     body(out, framing);
     if let Some(connection) = signature.connection {
         field(out, "Connection", connection.as_bytes());
+    }
+    if let Some(upgrade) = signature.upgrade {
+        field(out, "Upgrade", upgrade.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -159,7 +174,7 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Headers>) {
     out.extend_from_slice(b"0\r\n");
     if let Some(trailers) = trailers {
         for (id, name, value) in trailers.iter() {
-            if super::framing::may_be_trailer(id) {
+            if super::framing::may_be_trailer(id, name.as_bytes()) {
                 field(out, name, value);
             }
         }

@@ -130,24 +130,6 @@ fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
 }
 
 #[test]
-fn interim_answers_are_passed_over() {
-    on_a_worker(async {
-        let proxy = Proxy::start().await;
-        let mut client = proxy.connect().await;
-        write(&mut client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
-        let mut upstream = proxy.accept().await;
-        head(&mut upstream).await;
-        let answer = format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{OK}");
-        for byte in answer.bytes() {
-            write(&mut upstream, [byte]).await;
-            tokio::task::yield_now().await;
-        }
-        let answer = read_until(&mut client, "ok").await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("Link"), "{answer}");
-    });
-}
-
-#[test]
 fn an_upstream_that_nobody_listens_for_refuses() {
     on_a_worker(async {
         let gone = listener().await.local_addr().unwrap();

@@ -11,4 +11,6 @@ mod server;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod switch;
+#[cfg(test)]
 mod upload;

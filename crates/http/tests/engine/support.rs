@@ -115,7 +115,10 @@ impl Service for Forward {
 
     async fn answer(&self, request: &mut Request) -> Response {
         let body = std::mem::take(&mut request.body);
-        let answer = send(&self.peer, request, body, &Outgoing::default(), &self.timeouts).await;
+        let upgrade = request.upgrade.take();
+        let mut outgoing = Outgoing::default();
+        outgoing.upgrade = upgrade.as_deref();
+        let answer = send(&self.peer, request, body, &outgoing, &self.timeouts).await;
         match answer {
             Ok(answer) => answer.response,
             Err(failure) => text(StatusCode::BAD_GATEWAY, &format!("{:?}", failure.error)),
@@ -212,6 +215,20 @@ pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 /// Reads a head.
 pub(crate) async fn head(stream: &mut TcpStream) -> String {
     read_until(stream, "\r\n\r\n").await
+}
+
+/// Reads so many bytes.
+pub(crate) async fn read_exactly(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).await.unwrap();
+    bytes
+}
+
+/// Lets the other tasks run until `holds` does.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Reads to the end; a reset is an end too.

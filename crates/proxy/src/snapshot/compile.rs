@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockgate_plugin::{Condition, Pipeline};
+use lockgate_plugin::{BuildContext, Condition, Pipeline};
 use lockgate_resource::{
     Id, Kind, Plugins, Record, RefusedResource, Resources, Route, Service, Status, Upstream,
 };
@@ -18,6 +18,8 @@ impl Compiler {
     /// Compiles everything.
     pub fn compile(&self, resources: &Resources, previous: &Snapshot) -> (Snapshot, Vec<RefusedResource>) {
         let mut refused = Vec::new();
+        let mut metadata = previous.metadata.clone();
+        let renewed = metadata.renew(resources, &self.registry, &self.build, &mut refused);
         let upstreams = self.upstreams(resources, previous, &mut refused);
         let mut next = Snapshot {
             revision: resources.revision,
@@ -27,8 +29,9 @@ impl Compiler {
             any_logs: previous.any_logs,
             refused: BTreeSet::new(),
             upstreams,
+            metadata,
         };
-        self.routes(previous, &mut next, &mut refused);
+        self.routes(previous, &renewed, &mut next, &mut refused);
         (next, refused)
     }
 
@@ -62,7 +65,14 @@ impl Compiler {
     }
 
     /// Brings the routes of `next`, which are those of `previous`, up to its resources.
-    fn routes(&self, previous: &Snapshot, next: &mut Snapshot, refused: &mut Vec<RefusedResource>) {
+    /// `renewed` are the plugins whose metadata is another.
+    fn routes(
+        &self,
+        previous: &Snapshot,
+        renewed: &BTreeSet<Id>,
+        next: &mut Snapshot,
+        refused: &mut Vec<RefusedResource>,
+    ) {
         let resources = next.resources.clone();
         let (changed, gone) = resources.changes(&previous.resources, Kind::Route);
         for id in gone {
@@ -71,7 +81,7 @@ impl Compiler {
             }
         }
         let shares = |kind| resources.shares(&previous.resources, kind);
-        let again: Vec<_> = if shares(Kind::Service) && shares(Kind::Upstream) {
+        let again: Vec<_> = if shares(Kind::Service) && shares(Kind::Upstream) && renewed.is_empty() {
             let refused = previous.refused.iter();
             refused.filter_map(|id| resources.get(Kind::Route, id.as_str())).collect()
         } else {
@@ -79,7 +89,7 @@ impl Compiler {
             resources.of(Kind::Route).values().collect()
         };
         for record in changed.into_iter().chain(again) {
-            if let Err(reason) = self.renew(record, next)
+            if let Err(reason) = self.renew(record, renewed, next)
                 && next.refused.insert(record.id.clone())
             {
                 refused.push(refusal(record, reason));
@@ -88,13 +98,16 @@ impl Compiler {
     }
 
     /// Compiles a route, unless it is made of the same records as the one that is there.
-    fn renew(&self, record: &Arc<Record>, next: &mut Snapshot) -> Result<(), String> {
+    fn renew(&self, record: &Arc<Record>, renewed: &BTreeSet<Id>, next: &mut Snapshot) -> Result<(), String> {
         let before = next.routes.get(&record.id).cloned();
         let sources = sources(&next.resources, &next.upstreams, record)?;
-        if before.as_ref().is_some_and(|before| before.sources.are(&sources)) {
+        let is_same = |before: &CompiledRoute| {
+            before.sources.are(&sources) && !renewed.iter().any(|plugin| before.pipeline.has(plugin.as_str()))
+        };
+        if before.as_deref().is_some_and(is_same) {
             return Ok(());
         }
-        let route = self.route(&record.id, sources, &next.upstreams, before.as_deref())?;
+        let route = self.route(&record.id, sources, next, before.as_deref())?;
         let route = swap_rule(&mut next.router, before.as_deref(), route)?;
         next.any_logs |= route.pipeline.logs();
         next.routes.insert(record.id.clone(), route);
@@ -105,16 +118,17 @@ impl Compiler {
         &self,
         id: &Id,
         sources: Sources,
-        upstreams: &BTreeMap<Id, SharedUpstream>,
+        next: &Snapshot,
         previous: Option<&CompiledRoute>,
     ) -> Result<CompiledRoute, String> {
         let route = Route::from_value(&sources.route.value)?;
         let service =
             sources.service.as_ref().map(|record| Service::from_value(&record.value)).transpose()?;
+        let build = BuildContext { metadata: next.metadata.metadata.clone(), ..self.build.clone() };
         let pipeline = Pipeline::build(
             &merged(service.as_ref(), &route),
             &self.registry,
-            &self.build,
+            &build,
             previous.map(|previous| &previous.pipeline),
         )?;
         let own = route.upstream.as_ref().or_else(|| match route.upstream_id {
@@ -126,7 +140,7 @@ impl Compiler {
                 let before = previous.and_then(|previous| previous.upstream.as_deref());
                 Some(Arc::new(CompiledUpstream::compile(own, self.keep_alive, &self.build, before)?))
             }
-            (None, Some(record)) => upstreams.get(&record.id).map(|shared| shared.compiled.clone()),
+            (None, Some(record)) => next.upstreams.get(&record.id).map(|shared| shared.compiled.clone()),
             (None, None) => None,
         };
         let written = upstream.as_ref().and_then(|upstream| upstream.timeouts);
@@ -137,6 +151,7 @@ impl Compiler {
             pipeline,
             timeouts: route.timeout.as_ref().map(timeouts).or(written).unwrap_or_default(),
             upstream,
+            allows_websocket: allows_websocket(&sources, &route, service.as_ref()),
             rule: rule.map(Arc::new),
             sources,
         })
@@ -175,6 +190,14 @@ fn sources(
         ),
     };
     Ok(Sources { route: route.clone(), service, upstream })
+}
+
+/// What the route says, or, where it says nothing, its service.
+fn allows_websocket(sources: &Sources, route: &Route, service: Option<&Service>) -> bool {
+    if sources.route.value.get("enable_websocket").is_some() {
+        return route.enable_websocket;
+    }
+    service.and_then(|service| service.enable_websocket).unwrap_or_default()
 }
 
 /// The plugins of a service, and over them those of the route.
@@ -224,6 +247,6 @@ fn swap_rule(
     Ok(route)
 }
 
-fn refusal(record: &Record, reason: String) -> RefusedResource {
+pub(super) fn refusal(record: &Record, reason: String) -> RefusedResource {
     RefusedResource { kind: record.kind, id: record.id.clone(), modified: record.modified, reason }
 }

@@ -15,6 +15,8 @@ pub(crate) struct CompiledRoute {
     pub(crate) pipeline: Pipeline,
     pub(crate) upstream: Option<Arc<CompiledUpstream>>,
     pub(crate) timeouts: Timeouts,
+    /// Whether a client may go over to WebSocket.
+    pub(crate) allows_websocket: bool,
     /// `None` for a route that is switched off: it is compiled, and matches nothing.
     pub(crate) rule: Option<Arc<Rule>>,
     /// What it was compiled from, to see whether any of it has changed.

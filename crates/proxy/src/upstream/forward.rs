@@ -1,18 +1,18 @@
 //! Passes a request to a node, and to another when it cannot have been executed by the first.
 
 use http::Method;
-use lockgate_http::client::{SendFailure, Timeouts, send};
+use lockgate_http::client::{SendFailure, send};
 use lockgate_http::{Body, ClientError, Fault, Outgoing, Request, Response};
 use lockgate_plugin::RequestContext;
 use lockgate_telemetry::clock;
 
 use crate::error::ProxyError;
-use crate::snapshot::{CompiledNode, CompiledUpstream, HostRule};
+use crate::snapshot::{CompiledNode, CompiledRoute, CompiledUpstream, HostRule};
 
 /// The answer of the first node that gives one.
 pub(crate) async fn forward(
     upstream: &CompiledUpstream,
-    timeouts: &Timeouts,
+    route: &CompiledRoute,
     request: &mut Request,
     cx: &mut RequestContext,
 ) -> Result<Response, ProxyError> {
@@ -23,7 +23,7 @@ pub(crate) async fn forward(
     loop {
         let (index, node) = upstream.pick(&asked).ok_or(ProxyError::NoNode)?;
         let is_bodiless = body.is_empty();
-        let answer = ask(node, upstream, timeouts, request, body, cx).await;
+        let answer = ask(node, upstream, route, request, body, cx).await;
         cx.upstream.duration = Some(clock::now().duration_since(begun));
         let failure = match answer {
             Ok(response) => return Ok(response),
@@ -66,7 +66,7 @@ fn body_for_retry(
 async fn ask(
     node: &CompiledNode,
     upstream: &CompiledUpstream,
-    timeouts: &Timeouts,
+    route: &CompiledRoute,
     request: &Request,
     body: Body,
     cx: &mut RequestContext,
@@ -78,7 +78,11 @@ async fn ask(
             HostRule::Node => Some(&node.host),
             HostRule::Rewrite(host) => Some(host),
         };
-        send(&node.peer, request, body, &outgoing, timeouts).await
+        outgoing.upgrade = request
+            .upgrade
+            .as_deref()
+            .filter(|to| route.allows_websocket && to.eq_ignore_ascii_case("websocket"));
+        send(&node.peer, request, body, &outgoing, &route.timeouts).await
     };
     cx.upstream.scheme = Some(if node.peer.is_tls() { "https" } else { "http" });
     cx.upstream.host = match &upstream.host {

@@ -165,9 +165,14 @@ fn is_clean(value: &[u8], is_json: bool) -> bool {
         let delete = if is_json { 0 } else { zeros(word ^ eight(127)) };
         (word | controls | letters | delete) & eight(0x80)
     };
-    let (eights, rest) = value.as_chunks();
-    let needs = |byte: &u8| if is_json { !byte.is_ascii() || needs_json(*byte) } else { needs_hex(*byte) };
-    eights.iter().fold(0, |all, word| all | found(u64::from_ne_bytes(*word))) == 0 && !rest.iter().any(needs)
+    let Some(end) = value.last_chunk() else {
+        let needs =
+            |byte: &u8| if is_json { !byte.is_ascii() || needs_json(*byte) } else { needs_hex(*byte) };
+        return !value.iter().any(needs);
+    };
+    // The last eight bytes may have been looked at before.
+    let eights = value.as_chunks().0.iter();
+    eights.fold(found(u64::from_ne_bytes(*end)), |all, word| all | found(u64::from_ne_bytes(*word))) == 0
 }
 
 /// Bytes that nginx writes as `\xXX`.
