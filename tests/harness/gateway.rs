@@ -50,7 +50,7 @@ impl Gateway {
     }
 
     fn launch(&mut self) {
-        let mut command = Command::new(lockgate());
+        let mut command = Command::new(self.settings.program.as_deref().unwrap_or_else(|| lockgate()));
         let rendered = self.home.path().join("config.yaml");
         let file = self.settings.file.as_ref().unwrap_or(&rendered);
         command.arg("run").arg("-c").arg(file);
@@ -77,6 +77,13 @@ impl Gateway {
         });
     }
 
+    /// Writes other settings to its file; whoever reads it next starts with them.
+    pub fn rewrite(&self, settings: &Settings) {
+        let text = settings.render(self.proxy.port(), self.admin.port());
+        std::fs::write(self.home.path().join("config.yaml"), text)
+            .expect("the temporary directory is writable");
+    }
+
     /// Ends it as `kill -9` does and starts it again with the same settings and data.
     pub fn crash_and_restart(&mut self) {
         self.crash();
@@ -98,6 +105,11 @@ impl Gateway {
     /// The running program.
     pub fn process(&self) -> &Process {
         self.process.as_ref().expect("the gateway was ended by this test")
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.process.as_mut().expect("the gateway was ended by this test").ended()
     }
 
     /// Waits for its end; it must have been told to.

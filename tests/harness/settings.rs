@@ -14,6 +14,7 @@ pub struct Settings {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) file: Option<PathBuf>,
+    pub(crate) program: Option<PathBuf>,
 }
 
 impl Settings {
@@ -60,6 +61,13 @@ impl Settings {
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
+        self
+    }
+
+    /// Starts this program in place of the one under test, a link to it as a rule.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program = Some(path.into());
         self
     }
 

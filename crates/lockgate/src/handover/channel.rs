@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -50,6 +51,8 @@ pub(super) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
+    /// Where functions of this machine are called.
+    Functions,
     /// The data plane.
     Proxy,
     /// The Admin API.
@@ -106,7 +109,11 @@ impl Channel {
         }
         match sendmsg(&self.0, &[IoSlice::new(&text)], &mut control, SendFlags::NOSIGNAL) {
             Ok(_) => Ok(()),
-            Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Err(ChannelError::Gone),
+            // Before it went it may have said why.
+            Err(Errno::PIPE | Errno::CONNRESET) => match self.hear() {
+                Err(failed @ ChannelError::Failed(_)) => Err(failed),
+                _ => Err(ChannelError::Gone),
+            },
             Err(error) => Err(io::Error::from(error).into()),
         }
     }
@@ -117,12 +124,15 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut text)];
-        let heard = match recvmsg(&self.0, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
-            Ok(heard) => heard.bytes,
-            Err(rustix::io::Errno::AGAIN) => return Err(ChannelError::Silent),
-            Err(rustix::io::Errno::CONNRESET) => 0,
-            Err(error) => return Err(io::Error::from(error).into()),
-        };
+        let mut receive = || recvmsg(&self.0, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC);
+        // A reset says that the other one left something unheard; what it said before comes after that.
+        let heard =
+            match receive().or_else(|error| if error == Errno::CONNRESET { receive() } else { Err(error) }) {
+                Ok(heard) => heard.bytes,
+                Err(Errno::AGAIN) => return Err(ChannelError::Silent),
+                Err(Errno::CONNRESET) => 0,
+                Err(error) => return Err(io::Error::from(error).into()),
+            };
         let descriptor = control.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,
@@ -200,5 +210,10 @@ mod tests {
         drop(one);
         assert!(matches!(other.hear(), Err(ChannelError::Gone)));
         assert!(matches!(other.say(&Word::Go, None), Err(ChannelError::Gone)));
+        let (one, other) = pair();
+        one.say(&Word::Hello { protocol: 1 }, None).unwrap();
+        other.fail("no");
+        drop(other);
+        assert!(matches!(one.say(&Word::End, None), Err(ChannelError::Failed(reason)) if reason == "no"));
     }
 }
