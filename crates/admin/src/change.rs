@@ -32,12 +32,13 @@ pub(crate) async fn keep(
 ) -> Result<Kept, Refusal> {
     let warnings = validate::examine(admin, Some(resources), kind, &value).map_err(Refusal::Invalid)?;
     let now = now();
-    if let Some(fields) = value.as_object_mut() {
+    // APISIX keeps no times with plugin metadata.
+    if let Some(fields) = value.as_object_mut().filter(|_| kind != Kind::PluginMetadata) {
         let before = resources.get(kind, id.as_str()).and_then(|record| record.value.get("create_time"));
         fields.entry("create_time").or_insert_with(|| before.cloned().unwrap_or_else(|| now.clone()));
         fields.entry("update_time").or_insert(now);
     }
-    secrets::seal(&admin.registry, admin.keyring.as_deref(), &mut value);
+    secrets::seal(&admin.registry, admin.keyring.as_deref(), kind, &mut value);
     let change = Change::Put { kind, id: id.clone(), value: value.clone() };
     let revision = admin.store.commit(change, expect).await?;
     tracing::info!(resource = %kind.key(id), %revision, "resource kept");

@@ -154,6 +154,8 @@ pub(crate) enum Refusal {
     ReloadIsPut(String),
     #[error("Configuration validation failed")]
     Configs(Vec<Value>),
+    #[error("not supported `{method}` method for {kind}")]
+    UnsupportedMethod { method: String, kind: &'static str },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -172,7 +174,7 @@ impl Refusal {
             | Self::UnsupportedType(_)
             | Self::NoSuchPlugin(_)
             | Self::Store(StoreError::Missing(_)) => StatusCode::NOT_FOUND,
-            Self::ReloadIsPut(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ReloadIsPut(_) | Self::UnsupportedMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invalid(_)
@@ -202,9 +204,11 @@ impl From<&Refusal> for Reply {
         let is_for_now = matches!(refusal, Refusal::Store(StoreError::HandedOver { .. }));
         let reply = Self { is_for_now, ..Self::json(refusal.status(), &body) };
         match refusal {
-            Refusal::Invalid(_) | Refusal::KeyNotFound | Refusal::NoSuchPlugin(_) | Refusal::Store(_) => {
-                reply.of_resource()
-            }
+            Refusal::Invalid(_)
+            | Refusal::KeyNotFound
+            | Refusal::NoSuchPlugin(_)
+            | Refusal::UnsupportedMethod { .. }
+            | Refusal::Store(_) => reply.of_resource(),
             _ => reply,
         }
     }

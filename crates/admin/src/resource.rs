@@ -32,6 +32,9 @@ impl Target<'_> {
     }
 
     fn missing_id(&self) -> Refusal {
+        if self.kind == Kind::PluginMetadata {
+            return Refusal::Invalid("missing plugin name".to_owned());
+        }
         Refusal::Invalid(format!("missing {} id", self.kind.name()))
     }
 
@@ -54,6 +57,10 @@ pub(crate) async fn call(
     target: Target<'_>,
     body: Body,
 ) -> Result<Reply, Refusal> {
+    if target.kind == Kind::PluginMetadata && matches!(method, "POST" | "PATCH") {
+        let kind = target.kind.name();
+        return Err(Refusal::UnsupportedMethod { method: method.to_owned(), kind });
+    }
     let reply = match method {
         "GET" => match target.id() {
             Some(id) => get(&calls.admin, target.kind, id),
@@ -74,7 +81,7 @@ fn current(admin: &Admin) -> Resources {
 
 fn opened(admin: &Admin, record: &Record) -> Value {
     let mut value = record.value.clone();
-    secrets::open(&admin.registry, admin.keyring.as_deref(), &mut value);
+    secrets::open(&admin.registry, admin.keyring.as_deref(), record.kind, &mut value);
     value
 }
 
@@ -89,7 +96,12 @@ fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
     let query = Query::of(target.kind, target.address)?;
     let records = current(admin).of(target.kind).values().map(Arc::clone).collect();
     let (records, total) = query.pick(records);
-    let list = records.iter().map(|record| stored(record, opened(admin, record)));
+    let shown = |record: &Record| match record.kind {
+        // APISIX opens the secrets of plugin metadata only for who asks for one.
+        Kind::PluginMetadata => record.value.clone(),
+        _ => opened(admin, record),
+    };
+    let list = records.iter().map(|record| stored(record, shown(record)));
     let mut body = json!({"list": []});
     body["list"] = list.collect();
     body["total"] = json!(total);
@@ -100,7 +112,8 @@ async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Re
     let kind = target.kind;
     let mut value = written_value(body).await?;
     let ttl = ttl_warning(target.address)?;
-    let inside = inner_id(&value);
+    // What is said of a plugin may have any field; its name stands in the path.
+    let inside = inner_id(&value).filter(|_| kind != Kind::PluginMetadata);
     let id = target.id().map(str::to_owned).or_else(|| inside.clone()).ok_or_else(|| target.missing_id())?;
     if inside.is_some_and(|inside| inside != id) {
         return Err(target.wrong_id());

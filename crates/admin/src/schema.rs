@@ -34,23 +34,32 @@ pub(crate) fn plugins(admin: &Admin, address: &Address) -> Result<Reply, Refusal
     let mut all = Map::new();
     for plugin in admin.registry.names().into_iter().filter_map(|name| admin.registry.get(name)) {
         if subsystem == "http" {
-            let about = json!({"version": 0.1, "priority": plugin.priority(), "schema": plugin.schema()});
+            let mut about = json!({"version": 0.1, "priority": plugin.priority(), "schema": plugin.schema()});
+            if let Some(schema) = plugin.metadata_schema() {
+                about["metadata_schema"] = schema.clone();
+            }
             all.insert(plugin.name().to_owned(), about);
         }
     }
     Ok(Reply::json(StatusCode::OK, &Value::Object(all)).of_resource())
 }
 
-/// `GET /plugins/NAME` and `GET /schema/plugins/NAME`: the schema of one plugin.
+/// `GET /plugins/NAME` and `GET /schema/plugins/NAME`: the schema of one plugin, or with `schema_type=metadata`
+/// that of its metadata.
 pub(crate) fn plugin(admin: &Admin, address: &Address, name: &str) -> Result<Reply, Refusal> {
     if address.argument("all") == Some("true") {
         return plugins(admin, address);
     }
     let subsystem = subsystem(address)?;
-    match admin.registry.get(name).filter(|_| subsystem == "http") {
-        Some(plugin) => Ok(Reply::json(StatusCode::OK, plugin.schema()).of_resource()),
-        None => Err(Refusal::NoSuchPlugin(subsystem.to_owned())),
-    }
+    let plugin = admin.registry.get(name).filter(|_| subsystem == "http");
+    let plugin = plugin.ok_or_else(|| Refusal::NoSuchPlugin(subsystem.to_owned()))?;
+    let schema = match address.argument("schema_type") {
+        Some("metadata") => plugin.metadata_schema(),
+        Some("consumer") => None,
+        _ => Some(plugin.schema()),
+    };
+    let schema = schema.ok_or_else(|| Refusal::Invalid("not found schema".to_owned()))?;
+    Ok(Reply::json(StatusCode::OK, schema).of_resource())
 }
 
 fn subsystem(address: &Address) -> Result<&str, Refusal> {

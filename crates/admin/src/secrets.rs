@@ -1,20 +1,21 @@
 //! Seals the secret fields of a resource before it rests, and opens them for those who may read it.
 
 use lockgate_plugin::Registry;
+use lockgate_resource::Kind;
 use lockgate_store::Keyring;
 use serde_json::Value;
 
 /// Seals every secret field.
-pub(crate) fn seal(registry: &Registry, keyring: Option<&Keyring>, value: &mut Value) {
+pub(crate) fn seal(registry: &Registry, keyring: Option<&Keyring>, kind: Kind, value: &mut Value) {
     if let Some(keyring) = keyring {
-        for_each(registry, value, &|text| *text = keyring.seal(text));
+        for_each(registry, kind, value, &|text| *text = keyring.seal(text));
     }
 }
 
 /// Opens every secret field that is sealed with a key of ours.
-pub(crate) fn open(registry: &Registry, keyring: Option<&Keyring>, value: &mut Value) {
+pub(crate) fn open(registry: &Registry, keyring: Option<&Keyring>, kind: Kind, value: &mut Value) {
     if let Some(keyring) = keyring {
-        for_each(registry, value, &|text| {
+        for_each(registry, kind, value, &|text| {
             if let Some(opened) = keyring.open(text) {
                 *text = opened;
             }
@@ -22,7 +23,16 @@ pub(crate) fn open(registry: &Registry, keyring: Option<&Keyring>, value: &mut V
     }
 }
 
-fn for_each(registry: &Registry, value: &mut Value, change: &dyn Fn(&mut String)) {
+fn for_each(registry: &Registry, kind: Kind, value: &mut Value, change: &dyn Fn(&mut String)) {
+    if kind == Kind::PluginMetadata {
+        let plugin = value.get("id").and_then(Value::as_str).and_then(|name| registry.get(name));
+        if let Some((plugin, schema)) = plugin.and_then(|plugin| Some((plugin, plugin.metadata_schema()?))) {
+            for field in plugin.metadata_secret_fields() {
+                at(schema, value, &field.split('.').collect::<Vec<_>>(), change);
+            }
+        }
+        return;
+    }
     let key = |upstream: &mut Value| {
         if let Some(Value::String(key)) = upstream.pointer_mut("/tls/client_key") {
             change(key);
@@ -35,8 +45,7 @@ fn for_each(registry: &Registry, value: &mut Value, change: &dyn Fn(&mut String)
             continue;
         };
         for field in plugin.secret_fields() {
-            let path: Vec<&str> = field.split('.').collect();
-            at(plugin.schema(), config, &path, change);
+            at(plugin.schema(), config, &field.split('.').collect::<Vec<_>>(), change);
         }
     }
 }

@@ -21,6 +21,9 @@ pub(crate) fn examine(
     value: &Value,
 ) -> Result<Vec<String>, String> {
     check(kind, value)?;
+    if kind == Kind::PluginMetadata {
+        return examine_metadata(admin, value).map(|()| Vec::new());
+    }
     if let Some(resources) = among {
         check_references(resources, value)?;
     }
@@ -32,6 +35,19 @@ pub(crate) fn examine(
         Condition::parse(vars).map_err(|why| format!("failed to validate the 'vars' expression: {why}"))?;
     }
     Ok(warnings)
+}
+
+fn examine_metadata(admin: &Admin, value: &Value) -> Result<(), String> {
+    let name = value.get("id").and_then(Value::as_str).unwrap_or_default();
+    if admin.registry.get(name).is_none() {
+        return Err("invalid plugin name".to_owned());
+    }
+    let mut bare = value.clone();
+    if let Some(fields) = bare.as_object_mut() {
+        fields.shift_remove("id");
+    }
+    let checked = admin.registry.metadata(name, &bare, &*admin.build.secrets);
+    checked.map(drop).map_err(|why| format!("invalid configuration: {why}"))
 }
 
 fn examine_plugin(admin: &Admin, name: &str, config: &Value) -> Result<Vec<String>, String> {

@@ -4,6 +4,7 @@ mod condition;
 mod context;
 mod erased;
 mod meta;
+mod metadata;
 mod phase;
 mod pipeline;
 mod reference;
@@ -13,6 +14,7 @@ mod variable;
 
 pub use condition::Condition;
 pub use context::{RequestContext, UpstreamTrace};
+pub use metadata::{Metadata, MetadataType};
 pub use phase::{Error, Flow, Phase};
 pub use pipeline::Pipeline;
 pub use registry::{Registered, Registry, at_path_mut};
@@ -40,6 +42,12 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
     /// Understands a configuration, once, when it changes. No effect may outlive the value.
     fn build(config: Self::Config, cx: &BuildContext) -> Result<Self, BuildError>;
+
+    /// What users may write once for this plugin, wherever it is used; [`BuildContext::metadata`] has it. By
+    /// default nothing.
+    fn metadata() -> Option<MetadataType> {
+        None
+    }
 
     /// What a configuration says that is accepted but probably not meant; shown in the Admin API's reply.
     fn warnings(_config: &Self::Config) -> Vec<String> {
@@ -94,12 +102,14 @@ pub struct BuildContext {
     pub secrets: Arc<dyn Secrets>,
     /// What outlives a configuration.
     pub shared: Arc<Shared>,
+    /// What was written once for each plugin. A plugin is built anew when its own changes.
+    pub metadata: Metadata,
 }
 
 impl BuildContext {
-    /// With nothing shared yet.
+    /// With nothing shared and no metadata yet.
     pub fn new(resolver: Resolver, secrets: Arc<dyn Secrets>) -> Self {
-        Self { resolver, secrets, shared: Arc::default() }
+        Self { resolver, secrets, shared: Arc::default(), metadata: Metadata::default() }
     }
 }
 

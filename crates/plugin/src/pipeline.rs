@@ -30,6 +30,8 @@ struct Step {
     name: Box<str>,
     /// What was written, to see whether it has changed.
     config: Value,
+    /// What was written of it in general, to see the same.
+    metadata: Option<Arc<Value>>,
     priority: i32,
     plugin: Arc<dyn Erased>,
     filter: Option<Condition>,
@@ -43,8 +45,8 @@ struct ErrorResponse {
 }
 
 impl Pipeline {
-    /// Builds the plugins that `configs` names, all but the disabled ones. A plugin whose configuration is that
-    /// of `previous` is kept as it is, with all it has counted and cached.
+    /// Builds the plugins that `configs` names, all but the disabled ones. A plugin whose configuration and
+    /// metadata are those of `previous` is kept as it is, with all it has counted and cached.
     pub fn build(
         configs: &Map<String, Value>,
         registry: &Registry,
@@ -54,6 +56,7 @@ impl Pipeline {
         let mut steps = Vec::with_capacity(configs.len());
         for (name, config) in configs {
             let kept = previous.and_then(|previous| previous.step(name, config));
+            let kept = kept.filter(|step| step.metadata.as_ref() == cx.metadata.of(name));
             match kept {
                 Some(step) => steps.push(step.clone()),
                 None => steps.extend(Step::build(name, config, registry, cx)?.map(Arc::new)),
@@ -110,6 +113,11 @@ impl Pipeline {
         }
     }
 
+    /// Whether a plugin of this name is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.steps.iter().any(|step| &*step.name == name)
+    }
+
     /// Whether any plugin looks at what happened.
     pub fn logs(&self) -> bool {
         !self.log.is_empty()
@@ -159,6 +167,7 @@ impl Step {
         Ok(Some(Self {
             name: name.into(),
             config: config.clone(),
+            metadata: cx.metadata.of(name).cloned(),
             priority: meta.priority.unwrap_or(registered.priority()),
             plugin: registered.build(&bare, cx).map_err(|error| failed(error.0))?,
             filter: meta.filter.as_ref().map(Condition::parse).transpose().map_err(failed)?,

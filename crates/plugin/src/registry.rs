@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockgate_resource::Schema;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::erased::Erased;
-use crate::{BuildContext, BuildError, Plugin, meta, reference};
+use crate::metadata::MetadataType;
+use crate::{BuildContext, BuildError, Plugin, Secrets, meta, reference};
 
 /// Builds a plugin from its configuration.
 type Build = fn(Value, &BuildContext) -> Result<Arc<dyn Erased>, BuildError>;
@@ -22,6 +24,15 @@ pub struct Registered {
     secret_fields: Vec<String>,
     build: Build,
     warnings: fn(Value) -> Vec<String>,
+    metadata: RegisteredMetadata,
+}
+
+/// What may be written as the metadata of a plugin.
+struct RegisteredMetadata {
+    schema: Option<Value>,
+    validator: Schema,
+    secret_fields: Vec<String>,
+    read: fn(&Value) -> Result<(), String>,
 }
 
 impl Registered {
@@ -45,16 +56,20 @@ impl Registered {
         &self.secret_fields
     }
 
+    /// The JSON Schema of its metadata, where it has any.
+    pub fn metadata_schema(&self) -> Option<&Value> {
+        self.metadata.schema.as_ref()
+    }
+
+    /// The fields of its metadata that are sealed at rest, as dotted paths.
+    pub fn metadata_secret_fields(&self) -> &[String] {
+        &self.metadata.secret_fields
+    }
+
     /// Builds it; `config` is without `_meta`.
     pub(crate) fn build(&self, config: &Value, cx: &BuildContext) -> Result<Arc<dyn Erased>, BuildError> {
         let mut config = self.aliased(config);
-        for field in &self.secret_fields {
-            if let Some(Value::String(text)) = at_path_mut(&mut config, field)
-                && let Some(opened) = cx.secrets.open(text)
-            {
-                *text = opened;
-            }
-        }
+        open(&mut config, &self.secret_fields, &*cx.secrets);
         let followed = reference::follow(&mut config, &*cx.secrets)?;
         (self.build)(config, cx).map_err(|error| BuildError(followed.mask(error.0)))
     }
@@ -117,6 +132,30 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// Checks the metadata of a plugin as users write it, and answers with what plugins get of it: secrets opened,
+    /// references followed.
+    pub fn metadata(&self, name: &str, written: &Value, secrets: &dyn Secrets) -> Result<Value, String> {
+        let metadata = &self.get(name).ok_or_else(|| format!("unknown plugin [{name}]"))?.metadata;
+        let mut value = written.clone();
+        open(&mut value, &metadata.secret_fields, secrets);
+        let followed = reference::follow(&mut value, secrets).map_err(|error| error.0)?;
+        let checked = metadata.validator.check(&value).and_then(|()| (metadata.read)(&value));
+        checked.map_err(|why| followed.mask(why))?;
+        Ok(value)
+    }
+}
+
+fn open(config: &mut Value, secret_fields: &[String], secrets: &dyn Secrets) {
+    for field in secret_fields {
+        if let Some(Value::String(text)) = at_path_mut(config, field)
+            && let Some(opened) = secrets.open(text)
+        {
+            *text = opened;
+        }
+    }
+}
+
 impl Registered {
     /// The configuration with every alias replaced by the name it stands for, as the schema knows only names.
     fn aliased(&self, config: &Value) -> Value {
@@ -143,22 +182,41 @@ fn rename(schema: &Value, config: &mut Value) {
     }
 }
 
-fn register<P: Plugin>() -> Registered {
+/// The JSON Schema of what users write in a type, and its fields that are sealed at rest.
+pub(crate) fn derive<T: JsonSchema>() -> (Value, Vec<String>) {
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<P::Config>().to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     let mut secret_fields = Vec::new();
     tidy(&mut schema, "", &mut secret_fields);
     if let Some(root) = schema.as_object_mut() {
         root.remove("title");
-        let properties = root.entry("properties").or_insert_with(|| json!({}));
-        properties["_meta"] = meta::schema();
+        root.entry("properties").or_insert_with(|| json!({}));
         if !secret_fields.is_empty() {
             root.insert("encrypt_fields".into(), json!(secret_fields));
         }
     }
+    (schema, secret_fields)
+}
+
+/// A field of metadata that nobody reads is refused: nothing else would show that it has no effect.
+fn register_metadata(metadata: Option<MetadataType>) -> RegisteredMetadata {
+    let Some(metadata) = metadata else {
+        let validator = Schema::compile(json!({"type": "object", "additionalProperties": false}));
+        let validator = validator.expect("this schema is valid");
+        return RegisteredMetadata { schema: None, validator, secret_fields: Vec::new(), read: |_| Ok(()) };
+    };
+    let (mut schema, secret_fields) = (metadata.schema)();
+    schema["additionalProperties"] = json!(false);
+    let validator = Schema::compile(schema.clone()).expect("a derived schema is valid");
+    RegisteredMetadata { schema: Some(schema), validator, secret_fields, read: metadata.read }
+}
+
+fn register<P: Plugin>() -> Registered {
+    let (mut schema, secret_fields) = derive::<P::Config>();
+    schema["properties"]["_meta"] = meta::schema();
     let validator = Schema::compile(schema.clone()).expect("a derived schema is valid");
     Registered {
         name: P::NAME,
@@ -171,6 +229,7 @@ fn register<P: Plugin>() -> Registered {
             Ok(Arc::new(P::build(config, cx)?))
         },
         warnings: |config| serde_json::from_value(config).map_or(Vec::new(), |config| P::warnings(&config)),
+        metadata: register_metadata(P::metadata()),
     }
 }
 

@@ -1,12 +1,14 @@
 //! A function behind an HTTP endpoint, and how a request is passed to it: what all serverless plugins share.
 
 mod observe;
+pub(crate) mod settings;
 pub(crate) mod sign;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{StatusCode, Uri};
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
 use lockgate_http::client::{SendFailure, Timeouts, send};
 use lockgate_http::name::Name;
 use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
@@ -22,12 +24,16 @@ use sign::{Sign, Signable, explained, settle, worth_another};
 
 /// What users write of the connection to a function; the fields are those of every serverless plugin.
 pub(crate) struct Settings<'a> {
+    /// The field that says where the function is, as users write it.
+    pub(crate) field: &'static str,
     pub(crate) uri: &'a str,
     pub(crate) timeout: Duration,
     pub(crate) timeout_status: StatusCode,
     pub(crate) verifies: bool,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) max_body: u64,
+    /// The status of a request whose body is longer than that.
+    pub(crate) too_large: StatusCode,
 }
 
 /// A function's endpoint, compiled.
@@ -40,11 +46,14 @@ pub(crate) struct Endpoint {
     timeouts: Timeouts,
     timeout_status: StatusCode,
     max_body: u64,
+    /// The status of a request whose body is longer than that.
+    too_large: StatusCode,
 }
 
 impl Endpoint {
     pub(crate) fn build(settings: &Settings<'_>, cx: &BuildContext) -> Result<Self, BuildError> {
-        let wrong = |why: &str| BuildError(format!("property \"function_uri\" validation failed: {why}"));
+        let wrong =
+            |why: &str| BuildError(format!("property \"{}\" validation failed: {why}", settings.field));
         let uri: Uri = settings.uri.parse().map_err(|error| wrong(&format!("{error}")))?;
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
@@ -76,6 +85,7 @@ impl Endpoint {
             timeouts: Timeouts { connect: timeout, send: timeout, read: timeout },
             timeout_status: settings.timeout_status,
             max_body: settings.max_body,
+            too_large: settings.too_large,
         })
     }
 
@@ -106,12 +116,8 @@ impl Endpoint {
         fields: &[(Name<'_>, &[u8])],
         sign: Option<&dyn Sign>,
     ) -> Result<Response, Error> {
-        if request.body.length().is_some_and(|length| length > self.max_body) {
-            return Err(self.too_large());
-        }
-        request.body.limit(self.max_body);
+        let body = self.take_body(request)?;
         let target = self.target(request, cx)?;
-        let body = std::mem::take(&mut request.body);
         let Some(sign) = sign.filter(|sign| sign.is_needed(request)) else {
             let response = self.exchange(request, cx, fields, &target, body, clock::recent()).await;
             cx.upstream.target = Some(target.into());
@@ -119,6 +125,35 @@ impl Endpoint {
         };
         let target = sign.wire(&target);
         let response = self.signed(request, cx, fields, &target, body, sign).await;
+        cx.upstream.target = Some(target.into());
+        response
+    }
+
+    /// The body of a request, which cannot pass the limit.
+    fn take_body(&self, request: &mut Request) -> Result<Body, Error> {
+        if request.body.length().is_some_and(|length| length > self.max_body) {
+            return Err(self.too_large());
+        }
+        request.body.limit(self.max_body);
+        Ok(std::mem::take(&mut request.body))
+    }
+
+    /// Sends a request of our own, with the body of the client's. Its target is joined to the path of the endpoint.
+    pub(crate) async fn post(
+        &self,
+        client: &mut Request,
+        cx: &mut RequestContext,
+        tail: &str,
+        fields: &[(Name<'_>, &[u8])],
+    ) -> Result<Response, Error> {
+        let body = self.take_body(client)?;
+        let body = if body.is_empty() { Body::full(Bytes::new()) } else { body };
+        let target = format!("{}{tail}", self.path.trim_end_matches('/'));
+        let request = Request::new(Method::POST, &target).map_err(|error| Error {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            message: format!("the function cannot be asked for: {error}"),
+        })?;
+        let response = self.exchange(&request, cx, fields, &target, body, clock::recent()).await;
         cx.upstream.target = Some(target.into());
         response
     }
@@ -207,8 +242,7 @@ impl Endpoint {
 
     fn too_large(&self) -> Error {
         let message = format!("request body is larger than {} bytes (max_req_body_size)", self.max_body);
-        // APISIX answers 400 here, not 413.
-        Error { status: StatusCode::BAD_REQUEST, message }
+        Error { status: self.too_large, message }
     }
 
     /// What the client is told. APISIX answers 503 whatever it was; its users' alarms know that status.

@@ -1,11 +1,18 @@
 //! The plugins Lockgate ships: one file each, and this list.
 
 mod aws_lambda;
+mod azure_functions;
 mod function;
+mod openfunction;
+mod openwhisk;
 
 use lockgate_plugin::Registry;
 
 /// Every plugin of this program.
 pub fn registry() -> Registry {
-    Registry::new().with::<aws_lambda::AwsLambda>()
+    Registry::new()
+        .with::<aws_lambda::AwsLambda>()
+        .with::<azure_functions::AzureFunctions>()
+        .with::<openfunction::OpenFunction>()
+        .with::<openwhisk::OpenWhisk>()
 }

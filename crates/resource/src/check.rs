@@ -22,6 +22,7 @@ pub fn check(kind: Kind, value: &Value) -> Result<(), String> {
         Kind::Route => Route::from_value(value).map(drop),
         Kind::Service => Service::from_value(value).map(drop),
         Kind::Upstream => Upstream::from_value(value).map(drop),
+        Kind::PluginMetadata => Ok(()),
     }
 }
 

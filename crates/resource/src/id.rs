@@ -47,11 +47,13 @@ pub enum Kind {
     Service,
     /// Nodes, and how a request is spread over them.
     Upstream,
+    /// What is said once of a plugin, wherever it is used. Its id is the plugin's name.
+    PluginMetadata,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Route, Self::Service, Self::Upstream];
+    pub const ALL: [Self; 4] = [Self::Route, Self::Service, Self::Upstream, Self::PluginMetadata];
 
     /// As error messages name one: `route`.
     pub const fn name(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Route => "route",
             Self::Service => "service",
             Self::Upstream => "upstream",
+            Self::PluginMetadata => "plugin_metadata",
         }
     }
 
@@ -68,6 +71,7 @@ impl Kind {
             Self::Route => "routes",
             Self::Service => "services",
             Self::Upstream => "upstreams",
+            Self::PluginMetadata => "plugin_metadata",
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{Kind, Route, Schema, Service, Upstream};
 
 static SCHEMAS: LazyLock<[Schema; Kind::ALL.len()]> =
-    LazyLock::new(|| [compiled(route()), compiled(derived::<Service>()), compiled(upstream())]);
+    LazyLock::new(|| [route(), derived::<Service>(), upstream(), plugin_metadata()].map(compiled));
 
 impl Kind {
     /// The JSON Schema of a kind, as `GET /apisix/admin/schema/routes` shows it.
@@ -55,6 +55,11 @@ fn upstream() -> Value {
     let mut schema = derived::<Upstream>();
     close_upstream(&mut schema);
     schema
+}
+
+/// What may be written is said by the schema of each plugin's own.
+fn plugin_metadata() -> Value {
+    json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
 }
 
 fn close_upstream(schema: &mut Value) {

@@ -13,6 +13,7 @@ use lockgate_http::peer::KeepAlive;
 use lockgate_http::{Request, name};
 use lockgate_plugin::{BuildContext, BuildError, Error, Flow, Phase, Plugin, RequestContext};
 
+use crate::function::settings::TOO_LARGE;
 use crate::function::sign::Sign;
 use crate::function::{Endpoint, Settings};
 use config::Config;
@@ -35,6 +36,7 @@ impl Plugin for AwsLambda {
 
     fn build(config: Config, cx: &BuildContext) -> Result<Self, BuildError> {
         let settings = Settings {
+            field: "function_uri",
             uri: &config.function_uri,
             timeout: Duration::from_millis(config.timeout),
             timeout_status: StatusCode::from_u16(config.timeout_status).map_err(|error| {
@@ -47,6 +49,7 @@ impl Plugin for AwsLambda {
                 requests: 0,
             },
             max_body: config.max_req_body_size,
+            too_large: TOO_LARGE,
         };
         let endpoint = Endpoint::build(&settings, cx)?;
         let Some(authorization) = config.authorization else {

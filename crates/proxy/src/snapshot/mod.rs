@@ -1,6 +1,7 @@
 //! Resources, compiled into what a request needs: nothing is parsed after this.
 
 mod compile;
+mod metadata;
 mod route;
 mod upstream;
 
@@ -32,6 +33,7 @@ pub struct Snapshot {
     /// The routes that were refused in their newest form: they are tried again with each change.
     refused: BTreeSet<Id>,
     upstreams: BTreeMap<Id, SharedUpstream>,
+    metadata: metadata::LiveMetadata,
 }
 
 impl Snapshot {
