@@ -204,7 +204,7 @@ impl Chunked {
             return Err("trailer is malformed");
         }
         let name = std::str::from_utf8(name).map_err(|_| "trailer is malformed")?;
-        if may_be_trailer(id_of(name.as_bytes())) {
+        if may_be_trailer(id_of(name.as_bytes()), name.as_bytes()) {
             let trailers = self.trailers.get_or_insert_with(Headers::new);
             trailers.append(name, value).map_err(|_| "trailer is malformed")?;
         }
@@ -212,11 +212,36 @@ impl Chunked {
     }
 }
 
-/// RFC 9110 §6.5.1: fields that frame, route or authenticate a message, or say what its content is, have no
-/// meaning in a trailer; passing them on could give them one.
-pub(crate) fn may_be_trailer(id: Id) -> bool {
-    matches!(id, Id::Other | Id::Date | Id::Server | Id::Via)
+/// RFC 9110 §6.5.1: fields that frame, route or authenticate a message, or say what its content is or how long it
+/// keeps, have no meaning in a trailer; passing them on could give them one.
+pub(crate) fn may_be_trailer(id: Id, name: &[u8]) -> bool {
+    let is_head_only = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
+    match id {
+        Id::Date | Id::Server | Id::Via => true,
+        Id::Other => !HEAD_ONLY.iter().any(is_head_only),
+        _ => false,
+    }
 }
+
+/// Such fields that have no id.
+const HEAD_ONLY: [&str; 16] = [
+    "set-cookie",
+    "www-authenticate",
+    "location",
+    "cache-control",
+    "expires",
+    "age",
+    "vary",
+    "retry-after",
+    "content-encoding",
+    "content-range",
+    "content-location",
+    "content-disposition",
+    "content-security-policy",
+    "range",
+    "max-forwards",
+    "forwarded",
+];
 
 #[cfg(test)]
 mod tests {
@@ -283,7 +308,7 @@ mod tests {
     #[test]
     fn trailers_are_kept_but_not_those_that_frame_or_route() {
         let mut framing = Framing::chunked();
-        let wire = b"0\r\nX-Sum: 1\r\nContent-Length: 5\r\nHost: h\r\nx-sum:2 \r\n\r\n";
+        let wire = b"0\r\nX-Sum: 1\r\nContent-Length: 5\r\nHost: h\r\nSET-cookie: a\r\nx-sum:2 \r\n\r\n";
         assert_eq!(framing.step(wire).unwrap().skip, wire.len());
         let trailers = framing.trailers().unwrap();
         let all: Vec<_> = trailers.iter().map(|(_, name, value)| (name, value)).collect();

@@ -80,7 +80,8 @@ fn host(
         (None, Some(host)) => host.as_bytes(),
         (None, None) => return Err("Host is missing"),
     };
-    if !is_host(named) {
+    // RFC 9113 §8.3.1: an authority is not empty.
+    if named.is_empty() || !is_host(named) {
         return Err("Host is malformed");
     }
     request.headers.append(name::HOST, named).map_err(|_| "Host is malformed")
@@ -135,7 +136,7 @@ pub(super) fn trailers(fields: &HeaderMap) -> Headers {
 pub(super) fn trailer_map(trailers: &Headers) -> HeaderMap {
     let mut fields = HeaderMap::new();
     for (id, name, value) in trailers.iter() {
-        if may_be_trailer(id) {
+        if may_be_trailer(id, name.as_bytes()) {
             append(&mut fields, name, value);
         }
     }

@@ -20,6 +20,7 @@ pub(crate) struct IncomingBody {
     data: Bytes,
     trailers: Option<Headers>,
     length: Option<u64>,
+    has_ended: bool,
     budget: u64,
     timeout: Duration,
     /// Runs while there is nothing to read.
@@ -40,6 +41,7 @@ impl IncomingBody {
             data: Bytes::new(),
             trailers: None,
             length,
+            has_ended: false,
             budget: settings.max_body,
             timeout: settings.body_timeout,
             silence: None,
@@ -49,6 +51,9 @@ impl IncomingBody {
 
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
         while self.data.is_empty() {
+            if self.has_ended {
+                return self.poll_end(cx);
+            }
             match self.stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => self.data = data,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
@@ -60,15 +65,43 @@ impl IncomingBody {
         if self.data.len() as u64 > self.budget {
             return Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::TooLarge)));
         }
+        self.poll_last(cx)
+    }
+
+    /// Holds back what would complete the declared length until the client has ended the stream: what is longer
+    /// than it says, or has malformed trailers, must not look whole to an upstream (RFC 9113 §8.1.1).
+    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        while !self.has_ended && self.length.is_some_and(|length| self.data.len() as u64 >= length) {
+            match self.stream.poll_data(cx) {
+                Poll::Ready(None) => {
+                    let Poll::Ready(fields) = self.stream.poll_trailers(cx) else {
+                        return self.poll_silence(cx);
+                    };
+                    self.keep_trailers(fields)?;
+                }
+                Poll::Ready(Some(Ok(more))) if more.is_empty() => {}
+                Poll::Ready(Some(Ok(_))) => {
+                    return Poll::Ready(Err(BodyError::new(Fault::Client, BodyErrorKind::Length)));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                Poll::Pending => return self.poll_silence(cx),
+            }
+        }
         Poll::Ready(Ok(true))
     }
 
+    fn keep_trailers(&mut self, fields: Result<Option<http::HeaderMap>, h2::Error>) -> Result<(), BodyError> {
+        self.trailers = fields.map_err(broken)?.map(|fields| convert::trailers(&fields));
+        self.has_ended = true;
+        Ok(())
+    }
+
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        let Poll::Ready(fields) = self.stream.poll_trailers(cx) else {
-            return self.poll_silence(cx);
-        };
-        if let Some(fields) = fields.map_err(broken)? {
-            self.trailers = Some(convert::trailers(&fields));
+        if !self.has_ended {
+            let Poll::Ready(fields) = self.stream.poll_trailers(cx) else {
+                return self.poll_silence(cx);
+            };
+            self.keep_trailers(fields)?;
         }
         self.length = Some(0);
         Poll::Ready(Ok(false))
