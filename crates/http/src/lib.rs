@@ -1,4 +1,4 @@
-//! The HTTP engine: HTTP/1.1 by hand over `httparse`, HTTP/2 through the `h2` crate, both sides of a proxy.
+//! The HTTP engine: HTTP/1.1 by hand, HTTP/2 through the `h2` crate, both sides of a proxy.
 //!
 //! One task drives a client's connection and the upstream exchange of its request. Bodies are pulled: who
 //! sends a body on reads the socket it comes from. Nothing here is `Send`; a request never leaves its worker.
