@@ -1,5 +1,6 @@
 //! The Admin API from outside: what it answers, in APISIX's words, and the documented commands as printed.
 
 mod documentation;
+mod metadata;
 mod pages;
 mod resources;

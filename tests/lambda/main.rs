@@ -4,6 +4,7 @@ mod credentials;
 mod forwarding;
 mod limits;
 mod paths;
+mod siblings;
 mod signing;
 
 use lockgate_tests::{FakeUpstream, Gateway, Received};
