@@ -13,4 +13,6 @@ mod support;
 #[cfg(test)]
 mod switch;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod upload;

@@ -106,6 +106,12 @@ pub(crate) struct Forward {
     outcomes: RefCell<Vec<Outcome>>,
 }
 
+impl Forward {
+    pub(crate) fn to(peer: Arc<Peer>, timeouts: Timeouts) -> Self {
+        Self { peer, timeouts, outcomes: RefCell::default() }
+    }
+}
+
 impl Service for Forward {
     type UnderWay = Request;
 
