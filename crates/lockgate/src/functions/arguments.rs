@@ -19,9 +19,8 @@ impl FromStr for FunctionArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, path) = text
-            .split_once('=')
-            .ok_or("expected NAME=PATH, such as hello=./bootstrap or hello=./app.py")?;
+        let (name, path) =
+            text.split_once('=').ok_or("expected NAME=PATH, such as hello=./bootstrap or hello=./app.py")?;
         let name: Name = name.parse().map_err(|error| format!("{error}"))?;
         let path = Path::new(path);
         let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
@@ -66,7 +65,9 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        for (text, expected) in [("hello", "NAME=PATH"), ("a.b=/x", "a.b"), ("a=/nowhere", "/nowhere: No such")] {
+        for (text, expected) in
+            [("hello", "NAME=PATH"), ("a.b=/x", "a.b"), ("a=/nowhere", "/nowhere: No such")]
+        {
             let error = text.parse::<FunctionArgument>().unwrap_err();
             assert!(error.contains(expected), "{error}");
         }

@@ -108,7 +108,10 @@ mod tests {
         let report = "REPORT RequestId: 1-2\tDuration: 1.52 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t\
                       Max Memory Used: 37 MB\tInit Duration: 9.00 ms";
         assert_eq!(short(report).unwrap(), "1.52 ms, 37 MB, started in 9.00 ms");
-        assert_eq!(short(&format!("{report}\tStatus: timeout")).unwrap().rsplit(", ").next(), Some("timeout"));
+        assert_eq!(
+            short(&format!("{report}\tStatus: timeout")).unwrap().rsplit(", ").next(),
+            Some("timeout")
+        );
         assert_eq!(short("END RequestId: 1"), None);
     }
 }

@@ -49,6 +49,17 @@ impl Default for Functions {
 }
 
 impl Functions {
+    /// Takes functions of another file in, and how they are called where that says so.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        self.list.retain(|function| other.list.iter().all(|newer| newer.name != function.name));
+        self.list.extend(other.list);
+        if other.is_listen_set {
+            (self.listen, self.is_listen_set) = (other.listen, true);
+        }
+        self.region = other.region;
+        self.credentials = other.credentials.or_else(|| self.credentials.take());
+    }
+
     /// Takes the directories of all functions from a directory.
     pub(crate) fn relative_to(&mut self, base: &Path) {
         for function in &mut self.list {
@@ -67,7 +78,9 @@ pub(super) fn read(root: &mut Section<'_>, functions: &mut Functions) {
                 functions.list = entries.collect();
             }
             _ => {
-                place.refuse::<()>("a mapping of names such as hello: {runtime: python3, handler: app.handler}");
+                place.refuse::<()>(
+                    "a mapping of names such as hello: {runtime: python3, handler: app.handler}",
+                );
             }
         }
     }
@@ -80,7 +93,9 @@ fn read_server(server: &mut Section<'_>, functions: &mut Functions) {
         if let Some(place) = listen.place("ip") {
             match IpAddr::read(&place) {
                 Some(ip) if ip.is_loopback() => functions.listen.set_ip(ip),
-                Some(_) => place.refuse::<()>("an address of loopback: functions are called through a route").unwrap_or(()),
+                Some(_) => place
+                    .refuse::<()>("an address of loopback: functions are called through a route")
+                    .unwrap_or(()),
                 None => {}
             }
         }
@@ -184,7 +199,8 @@ fn read_environment(place: &Place<'_>, report: &Report) -> Vec<(String, String)>
 
 /// A text that is never shown, not even where it is wrong.
 fn secret_text(place: &Place<'_>) -> Option<String> {
-    let text = place.text().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
+    let text =
+        place.text().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match text {
         Some(text) => Some(text.to_owned()),
         None => place.complain("expected a text in quotes, of ASCII characters without spaces"),
@@ -263,14 +279,35 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_path_and_without_secrets() {
         for (yaml, error) in [
-            ("functions: [a]", "functions: expected a mapping of names such as hello: {runtime: python3, handler: app.handler}, got [\"a\"]"),
-            ("functions: {a b: {command: x}}", "functions.a b: \"a b\" is no name of a function: letters, digits, - and _, at most 64"),
+            (
+                "functions: [a]",
+                "functions: expected a mapping of names such as hello: {runtime: python3, handler: app.handler}, got [\"a\"]",
+            ),
+            (
+                "functions: {a b: {command: x}}",
+                "functions.a b: \"a b\" is no name of a function: letters, digits, - and _, at most 64",
+            ),
             ("functions: {a: {}}", "functions.a: needs command, or runtime and handler"),
-            ("functions: {a: {command: x, runtime: nodejs}}", "functions.a: needs command, or runtime and handler"),
-            ("functions: {a: {command: x, memory: 64}}", "functions.a: memory 64 is not between 128 and 1048576"),
-            ("functions: {a: {command: x, api_key: 12345}}", "functions.a.api_key: expected a text in quotes, of ASCII characters without spaces"),
-            ("function_server: {listen: {ip: 0.0.0.0}}", "function_server.listen.ip: expected an address of loopback: functions are called through a route, got \"0.0.0.0\""),
-            ("function_server: {credentials: {access_key_id: a}}", "function_server.credentials.secret_access_key: has to be given"),
+            (
+                "functions: {a: {command: x, runtime: nodejs}}",
+                "functions.a: needs command, or runtime and handler",
+            ),
+            (
+                "functions: {a: {command: x, memory: 64}}",
+                "functions.a: memory 64 is not between 128 and 1048576",
+            ),
+            (
+                "functions: {a: {command: x, api_key: 12345}}",
+                "functions.a.api_key: expected a text in quotes, of ASCII characters without spaces",
+            ),
+            (
+                "function_server: {listen: {ip: 0.0.0.0}}",
+                "function_server.listen.ip: expected an address of loopback: functions are called through a route, got \"0.0.0.0\"",
+            ),
+            (
+                "function_server: {credentials: {access_key_id: a}}",
+                "function_server.credentials.secret_access_key: has to be given",
+            ),
         ] {
             assert_eq!(parse(yaml).unwrap_err(), error, "{yaml}");
         }
