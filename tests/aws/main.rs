@@ -5,6 +5,7 @@
 
 mod credentials;
 mod iam;
+mod shapes;
 mod verifier;
 
 use lockgate_tests::{Gateway, Reply, lab};

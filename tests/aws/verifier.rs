@@ -1,6 +1,6 @@
 //! Signatures as a verifier reads them that was not written for this gateway: every shape a client can send.
 
-use lockgate_tests::{Gateway, Reply, Settings};
+use lockgate_tests::{Gateway, Reply, Settings, eventually};
 use serde_json::{Value, json};
 
 use crate::{KEY, certificates, require};
@@ -172,6 +172,8 @@ fn a_wrong_secret_is_refused_in_the_words_of_the_other_side() {
     let reply = wrong.get("/v/x");
     assert_eq!(reply.status, 403);
     assert_eq!(reply.get("x-amzn-errortype"), Some("InvalidSignatureException"));
+    let advice = "the signature is not what AWS makes of the request; see that authorization.iam.secretkey";
+    eventually(advice, || wrong.output().contains(advice).then_some(()));
     assert!(!reply.text().contains(secret) && !wrong.output().contains(secret), "the secret stays here");
     let unknown = gateway(&json!({"iam": {"accesskey": "AKIDOTHER", "secretkey": SECRET_KEY}}));
     assert_eq!(unknown.get("/v/x").status, 403);
