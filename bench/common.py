@@ -114,7 +114,8 @@ def settings(directory, proxy, admin, workers):
     """A configuration file for Lockgate; JSON is YAML."""
     path = directory / "config.yaml"
     path.write_text(json.dumps({
-        "apisix": {"node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": True}]},
+        "apisix": {"node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": True}],
+                   "enable_control": False},
         "deployment": {"admin": {"admin_key": [{"name": "admin", "key": KEY, "role": "admin"}],
                                  "admin_listen": {"ip": "127.0.0.1", "port": admin}}},
         "nginx_config": {"worker_processes": workers,

@@ -24,6 +24,8 @@ pub struct Gateway {
     pub proxy: SocketAddr,
     /// The Admin API.
     pub admin: SocketAddr,
+    /// The Control API.
+    pub control: SocketAddr,
     process: Option<Process>,
     settings: Settings,
     home: TempDir,
@@ -40,11 +42,14 @@ impl Gateway {
     pub fn with(settings: Settings) -> Self {
         let ports = Ports::take();
         let at = |index| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index)));
-        let (proxy, admin) = (at(0), at(1));
+        let (proxy, admin, control) = (at(0), at(1), at(2));
         let home = tempfile::tempdir().expect("the temporary directory is writable");
-        std::fs::write(home.path().join("config.yaml"), settings.render(proxy.port(), admin.port()))
-            .expect("the temporary directory is writable");
-        let mut gateway = Self { proxy, admin, process: None, settings, home, _ports: ports };
+        std::fs::write(
+            home.path().join("config.yaml"),
+            settings.render(proxy.port(), admin.port(), control.port()),
+        )
+        .expect("the temporary directory is writable");
+        let mut gateway = Self { proxy, admin, control, process: None, settings, home, _ports: ports };
         gateway.launch();
         gateway
     }
@@ -60,6 +65,7 @@ impl Gateway {
             .env("LOCKGATE_IP", self.proxy.ip().to_string())
             .env("LOCKGATE_PORT", self.proxy.port().to_string())
             .env("LOCKGATE_ADMIN_PORT", self.admin.port().to_string())
+            .env("LOCKGATE_CONTROL_PORT", self.control.port().to_string())
             .current_dir(self.home.path());
         command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(&mut command));
@@ -79,7 +85,7 @@ impl Gateway {
 
     /// Writes other settings to its file; whoever reads it next starts with them.
     pub fn rewrite(&self, settings: &Settings) {
-        let text = settings.render(self.proxy.port(), self.admin.port());
+        let text = settings.render(self.proxy.port(), self.admin.port(), self.control.port());
         std::fs::write(self.home.path().join("config.yaml"), text)
             .expect("the temporary directory is writable");
     }

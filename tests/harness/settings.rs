@@ -57,7 +57,8 @@ impl Settings {
         self
     }
 
-    /// Starts with this file, which takes the variables `LOCKGATE_IP`, `LOCKGATE_PORT` and `LOCKGATE_ADMIN_PORT`.
+    /// Starts with this file, which takes the variables `LOCKGATE_IP`, `LOCKGATE_PORT`, `LOCKGATE_ADMIN_PORT`
+    /// and `LOCKGATE_CONTROL_PORT`.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
@@ -72,9 +73,12 @@ impl Settings {
     }
 
     /// The configuration file; JSON is YAML.
-    pub(crate) fn render(&self, proxy: u16, admin: u16) -> String {
+    pub(crate) fn render(&self, proxy: u16, admin: u16, control: u16) -> String {
         let mut file = json!({
-            "apisix": {"node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": true}]},
+            "apisix": {
+                "node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": true}],
+                "control": {"ip": "127.0.0.1", "port": control},
+            },
             "deployment": {"admin": {
                 "admin_key": [{"name": "admin", "key": ADMIN_KEY, "role": "admin"}],
                 "admin_listen": {"ip": "127.0.0.1", "port": admin},

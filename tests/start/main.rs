@@ -29,7 +29,7 @@ fn check(text: &str) -> Finished {
 
 fn settings_file(home: &Path, proxy: u16, admin: u16) {
     let text = format!(
-        "apisix:\n  node_listen:\n    - {{ip: 127.0.0.1, port: {proxy}}}\n\
+        "apisix:\n  enable_control: false\n  node_listen:\n    - {{ip: 127.0.0.1, port: {proxy}}}\n\
          deployment:\n  admin:\n    admin_listen: {{ip: 127.0.0.1, port: {admin}}}\n"
     );
     std::fs::write(home.join("config.yaml"), text).expect("the temporary directory is writable");
@@ -258,7 +258,7 @@ fn variables_of_the_environment_stand_in_settings() {
     let ports = Ports::take();
     let home = directory();
     let text = format!(
-        "apisix:\n  node_listen:\n    - {{ip: 127.0.0.1, port: \"${{{{A_PORT}}}}\"}}\n\
+        "apisix:\n  enable_control: false\n  node_listen:\n    - {{ip: 127.0.0.1, port: \"${{{{A_PORT}}}}\"}}\n\
          deployment:\n  admin:\n    admin_listen: {{ip: 127.0.0.1, port: \"${{{{NO_SUCH:={}}}}}\"}}\n",
         ports.get(1)
     );

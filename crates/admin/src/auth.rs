@@ -57,7 +57,7 @@ fn host_of(parts: &Parts) -> Option<&str> {
 }
 
 /// Whether a Host, with or without a port, can only mean this machine.
-fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),
         _ => (host, "0"),

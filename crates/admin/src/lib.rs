@@ -34,7 +34,8 @@ use crate::address::Address;
 use crate::envelope::{Refusal, Reply};
 use crate::resource::Target;
 
-pub use serve::serve;
+pub use auth::is_loopback;
+pub use serve::{serve, serve_router};
 
 /// What the Admin API works with.
 pub struct Admin {

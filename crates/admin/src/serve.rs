@@ -1,4 +1,4 @@
-//! Serves the Admin API on its own listener: HTTP/1.1, bounded in connections and in time.
+//! Serves the APIs of the control plane, each on its own listener: HTTP/1.1, bounded in connections and in time.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -31,9 +31,13 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` is ready, then lets calls under way finish, for five seconds at most.
+/// Serves the Admin API until `shutdown` is ready, then lets calls under way finish, for five seconds at most.
 pub async fn serve(listener: TcpListener, admin: Admin, shutdown: impl Future<Output = ()>) {
-    let router = router(admin);
+    serve_router(listener, router(admin), shutdown).await;
+}
+
+/// Serves any router in the same way. Each request is told who calls, as `ConnectInfo<SocketAddr>`.
+pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     tokio::pin!(shutdown);
@@ -51,20 +55,20 @@ pub async fn serve(listener: TcpListener, admin: Admin, shutdown: impl Future<Ou
                 let connection = graceful.watch(connection(stream, peer, router.clone()));
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
-                        tracing::debug!(%peer, %error, "admin connection ended");
+                        tracing::debug!(%peer, %error, "connection of the control plane ended");
                     }
                     drop(place);
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "no admin connection can be accepted");
+                tracing::warn!(%error, "no connection of the control plane can be accepted");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
     drop(listener);
     if tokio::time::timeout(DRAIN_PATIENCE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("admin calls are still under way");
+        tracing::warn!("calls of the control plane are still under way");
     }
 }
 

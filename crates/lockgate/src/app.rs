@@ -4,10 +4,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use lockgate_admin::{Admin, AdminKey, Role};
+use lockgate_aws::credentials::CredentialCache;
 use lockgate_http::peer::KeepAlive;
 use lockgate_http::resolver::Resolver;
 use lockgate_plugin::{BuildContext, Secrets, Variable};
@@ -16,15 +18,21 @@ use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
 use lockgate_store::{Keyring, RedbStore, Store};
 use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::admin_key::AdminKeys;
 use crate::banner::Banner;
+use crate::control_api::ControlApi;
 use crate::event::{Events, Giving};
+use crate::functions;
 use crate::handover::{Predecessor, Program};
 use crate::listen::Sockets;
 use crate::reload::Reload;
 use crate::settings::{self, Settings};
 use crate::workers;
+
+/// How long calls of functions that did not come through a route may go on at the end.
+const FUNCTIONS_GRACE: Duration = Duration::from_secs(5);
 
 /// How the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +75,10 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let taken = predecessor.map(Predecessor::sockets).transpose()?.unwrap_or_default();
     let sockets = Sockets::open(settings, taken)?;
     let (bound, admin_at) = (sockets.proxy_addresses()?, sockets.admin_address()?);
+    let functions = match sockets.functions()? {
+        Some(socket) => Some(functions::start(&settings.functions, socket, data_dir, mode)?),
+        None => None,
+    };
     predecessor.map(Predecessor::close_store).transpose()?;
     let store = RedbStore::open(&data_dir.join("lockgate.redb"))?;
     for record in store.unreadable() {
@@ -79,9 +91,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
     let admin = admin_state(settings, &keys, mode, store.clone(), &control);
-    let mut stopping = at.clone();
-    let stop = async move { drop(stopping.wait_for(|phase| *phase > Phase::Serving).await) };
-    let admin = tokio::spawn(lockgate_admin::serve(sockets.admin()?, admin, stop));
+    let apis = serve_apis(&sockets, admin, &at)?;
     let reload = tokio::spawn(control.reload.run(store.watch()));
     events.listen(data_dir);
     match predecessor {
@@ -89,7 +99,13 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
             tracing::warn!("took over from process {}", predecessor.id());
             predecessor.begun();
         }
-        None => show(&Banner { listeners: &bound, admin: admin_at, data_dir, keys: &keys }),
+        None => show(&Banner {
+            listeners: &bound,
+            admin: admin_at,
+            data_dir,
+            keys: &keys,
+            functions: functions.as_ref().map(|running| (running.address(), &settings.functions)),
+        }),
     }
     let giving = Giving { program: &start.program, sockets: &sockets, store: &store, phase: &phase };
     let is_followed = events.attend(&giving, log.as_ref().map(|(log, _)| log)).await;
@@ -109,8 +125,36 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
         }
     }
     reload.abort();
-    admin.await?;
+    for api in apis {
+        api.await?;
+    }
+    if let Some(functions) = functions {
+        tokio::task::spawn_blocking(move || functions.stop(FUNCTIONS_GRACE)).await?;
+    }
     Ok(())
+}
+
+/// Serves the Admin API, and the Control API where it is on, until the workers are told to end.
+fn serve_apis(
+    sockets: &Sockets,
+    admin: Admin,
+    phase: &watch::Receiver<Phase>,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let stop = || {
+        let mut phase = phase.clone();
+        async move { drop(phase.wait_for(|phase| *phase > Phase::Serving).await) }
+    };
+    let mut apis = Vec::new();
+    if let Some(socket) = sockets.control()? {
+        let resolver = admin.build.resolver.clone();
+        let api = ControlApi {
+            credentials: admin.build.shared.get(|| CredentialCache::new(resolver)),
+            loopback_hosts_only: socket.local_addr()?.ip().is_loopback(),
+        };
+        apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));
+    }
+    apis.push(tokio::spawn(lockgate_admin::serve(sockets.admin()?, admin, stop())));
+    Ok(apis)
 }
 
 /// What the control plane works with.

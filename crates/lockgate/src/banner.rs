@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use crate::admin_key::{AdminKeys, Source, VARIABLE};
+use crate::settings::Functions;
 
 /// The text shown at start; `Display` writes it.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) data_dir: &'a Path,
     /// Who may use the Admin API.
     pub(crate) keys: &'a AdminKeys,
+    /// Where functions of this machine are called, and which there are.
+    pub(crate) functions: Option<(SocketAddr, &'a Functions)>,
 }
 
 impl fmt::Display for Banner<'_> {
@@ -33,6 +36,7 @@ impl fmt::Display for Banner<'_> {
         }
         writeln!(f, "  data        {}", self.data_dir.display())?;
         writeln!(f, "  admin key   {}", self.key())?;
+        self.functions(f)?;
         writeln!(f, "\nA first route, to paste:\n")?;
         self.first_route(f)
     }
@@ -51,6 +55,21 @@ impl Banner<'_> {
         }
     }
 
+    /// Each function and how it is called.
+    fn functions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((address, functions)) = self.functions else { return Ok(()) };
+        writeln!(f, "  functions   http://{address}")?;
+        for function in &functions.list {
+            let name = &function.name;
+            writeln!(f, "\n  {name}")?;
+            writeln!(f, "    invoke        lockgate invoke {name} -d '{{}}' --server {address}")?;
+            writeln!(f, "                  http://{address}/2015-03-31/functions/{name}/invocations")?;
+            writeln!(f, "    function URL  http://{address}/urls/{name}/")?;
+            writeln!(f, "    API Gateway   http://{address}/default/{name}")?;
+        }
+        Ok(())
+    }
+
     fn first_route(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.keys.keys.first().map_or("", |key| key.key.0.as_str());
         let header = match &self.keys.source {
@@ -60,11 +79,27 @@ impl Banner<'_> {
             Source::NotRequired => String::new(),
         };
         let admin = reachable(self.admin);
-        let route = r#"{"uri":"/get","upstream":{"type":"roundrobin","nodes":{"httpbin.org:80":1}}}"#;
+        let (route, target) = self.example();
         writeln!(f, "  curl http://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'")?;
         match self.listeners.first() {
-            Some(first) => writeln!(f, "  curl http://{}/get", reachable(*first)),
+            Some(first) => writeln!(f, "  curl 'http://{}{target}'", reachable(*first)),
             None => Ok(()),
+        }
+    }
+
+    /// A route, and what to ask it for: a function where there is one.
+    fn example(&self) -> (String, &'static str) {
+        match self.functions.and_then(|(address, functions)| Some((address, functions.list.first()?))) {
+            Some((address, function)) => {
+                let uri = format!("http://{address}/default/{}", function.name);
+                let route =
+                    format!(r#"{{"uri":"/aws","plugins":{{"aws-lambda":{{"function_uri":"{uri}"}}}}}}"#);
+                (route, "/aws?name=APISIX")
+            }
+            None => {
+                let nodes = r#"{"type":"roundrobin","nodes":{"httpbin.org:80":1}}"#;
+                (format!(r#"{{"uri":"/get","upstream":{nodes}}}"#), "/get")
+            }
         }
     }
 }
@@ -90,7 +125,8 @@ mod tests {
         let keys = AdminKeys { source, ..AdminKeys::dev() };
         let listeners = ["0.0.0.0:9080".parse().unwrap(), "[::1]:9081".parse().unwrap()];
         let admin = "127.0.0.1:9180".parse().unwrap();
-        Banner { listeners: &listeners, admin, data_dir: "data".as_ref(), keys: &keys }.to_string()
+        Banner { listeners: &listeners, admin, data_dir: "data".as_ref(), keys: &keys, functions: None }
+            .to_string()
     }
 
     #[test]
@@ -98,7 +134,7 @@ mod tests {
         let text = banner(Source::File(PathBuf::from("data/admin.key")));
         let line = "curl http://127.0.0.1:9180/apisix/admin/routes/1 -H 'X-API-KEY: edd1c9f034335f136f87ad84b625c8f1' -X PUT";
         assert!(text.contains(line), "{text}");
-        assert!(text.contains("curl http://127.0.0.1:9080/get\n"), "{text}");
+        assert!(text.contains("curl 'http://127.0.0.1:9080/get'\n"), "{text}");
         assert!(text.contains("http://0.0.0.0:9080  http://[::1]:9081\n"), "{text}");
         assert!(text.contains("data/admin.key"), "{text}");
     }

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use lockgate_function::Name;
 
-use crate::settings::{Resolve, Settings};
+use crate::functions::{self, FunctionArgument};
+use crate::settings::{Functions, Resolve, Settings};
 
 /// What was asked for on the command line.
 #[derive(Debug, Parser)]
@@ -23,11 +25,35 @@ plugins and config.yaml keys.";
 
 const EXAMPLES: &str = "\
 Examples:
-  lockgate dev                          try it here: loopback only, documented key
+  lockgate dev                          try it here: loopback only, documented key, an example function
+  lockgate invoke hello                 call that function
   lockgate run                          defaults: ports 9080 and 9081, Admin API on 127.0.0.1:9180
   lockgate run -c conf/config.yaml      with settings of your own
   lockgate check -c conf/config.yaml    are they right?
   lockgate upgrade                      a new build or new settings, without an interruption";
+
+const INVOKE_EXAMPLES: &str = "\
+Examples:
+  lockgate invoke hello                         with the event {}
+  lockgate invoke hello -d '{\"name\":\"APISIX\"}'  with an event
+  lockgate invoke hello -d @event.json          from a file
+  jq . event.json | lockgate invoke hello -d -  from a pipe
+  lockgate invoke hello --log                   with what it wrote, on standard error
+  lockgate invoke hello --event                 without waiting: it is called soon, three times at most";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  lockgate logs hello          the last 100 lines
+  lockgate logs hello -n 5     the last 5
+  lockgate logs hello -f       and those to come";
+
+const DEV_EXAMPLES: &str = "\
+Examples:
+  lockgate dev                                  with an example function, hello
+  lockgate dev --function hello=./app.py        its lambda_handler or handler; needs nothing installed
+  lockgate dev --function hello=./index.mjs     its handler
+  lockgate dev --function a=./bootstrap --function b=./app.py
+  lockgate dev --functions lockgate.functions.yaml";
 
 /// The things it can do.
 #[derive(Debug, Subcommand)]
@@ -43,6 +69,11 @@ pub(crate) enum Command {
     /// As `run`, but nothing outside this machine can reach it: it refuses every other address. The Admin API
     /// is also served on the data plane's port, under /apisix/admin, and its key is the one that APISIX's
     /// documentation prints, edd1c9f034335f136f87ad84b625c8f1, so that documented commands work as they stand.
+    ///
+    /// Lambda functions run on this machine, with no AWS account: those given here, those of lockgate.functions.yaml
+    /// in this directory, or an example. They are started anew when their files change, and are called on
+    /// 127.0.0.1:9070 through the Invoke API, a function URL, or a path as API Gateway has it.
+    #[command(after_help = DEV_EXAMPLES)]
     Dev(DevOptions),
     /// Say what is wrong with a settings file, and where
     ///
@@ -56,6 +87,22 @@ pub(crate) enum Command {
     /// the new one is ready, lets its connections end and exits; if the new one does not start, it goes on. SIGUSR2
     /// does the same.
     Upgrade(UpgradeOptions),
+    /// Call a function that runs on this machine, and print its answer
+    ///
+    /// The exit code is 1 where the function fails. Functions run under `lockgate dev` and where the settings have a
+    /// functions section. The AWS command line does the same:
+    /// aws lambda invoke --endpoint-url http://127.0.0.1:9070 --function-name NAME out.json
+    #[command(after_help = INVOKE_EXAMPLES)]
+    Invoke(InvokeOptions),
+    /// Show what a function that runs on this machine has written
+    ///
+    /// Each line begins with the first letters of the id of its call; REPORT lines say how long a call took and how
+    /// much memory it used.
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(LogsOptions),
+    /// Run as the function that `lockgate dev` brings along
+    #[command(name = functions::hello::COMMAND, hide = true)]
+    HelloFunction,
     /// Print the version
     Version,
 }
@@ -74,6 +121,9 @@ pub(crate) struct RunOptions {
     /// It adds to network.resolve of the settings and goes before it.
     #[arg(long, value_name = "HOST:PORT:ADDRESS[:PORT]")]
     pub(crate) resolve: Vec<Resolve>,
+    /// Lambda functions to run on this machine, in YAML: the sections functions and function_server of the settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) functions: Option<PathBuf>,
 }
 
 /// Options of `lockgate dev`.
@@ -85,6 +135,64 @@ pub(crate) struct DevOptions {
     /// Where the data plane listens, in place of what the settings say
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Run a Lambda function: a bootstrap, or a .py, .mjs, .js or .cjs with a handler; may be repeated
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) function: Vec<FunctionArgument>,
+}
+
+impl DevOptions {
+    /// Takes the file of functions in this directory, where none is named and it is there.
+    pub(crate) fn find_functions(&mut self) {
+        let file = Path::new(functions::FILE);
+        if self.run.functions.is_none() && file.exists() {
+            self.run.functions = Some(file.to_owned());
+        }
+    }
+
+    /// What settings become: loopback only, with the functions of the command line.
+    pub(crate) fn adapt(&self, settings: Settings) -> anyhow::Result<Settings> {
+        let mut settings = settings.on_loopback(self.listen)?;
+        let list = self.function.iter().map(|function| function.0.clone()).collect();
+        let region = settings.functions.region.clone();
+        settings.functions.take_in(Functions { list, region, ..Functions::default() });
+        functions::for_dev(&mut settings.functions)?;
+        Ok(settings)
+    }
+}
+
+/// Options of `lockgate invoke`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InvokeOptions {
+    /// The function
+    pub(crate) name: Name,
+    /// The event, in JSON; @FILE reads it from a file, - from a pipe
+    #[arg(short, long, value_name = "JSON")]
+    pub(crate) data: Option<String>,
+    /// Print what the function wrote as well
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// Do not wait for the answer
+    #[arg(long, conflicts_with = "log")]
+    pub(crate) event: bool,
+    /// Where functions are called
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9070")]
+    pub(crate) server: SocketAddr,
+}
+
+/// Options of `lockgate logs`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogsOptions {
+    /// The function
+    pub(crate) name: Name,
+    /// How many lines
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100)]
+    pub(crate) lines: usize,
+    /// Go on as it writes more
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Where functions are called
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9070")]
+    pub(crate) server: SocketAddr,
 }
 
 /// Options of `lockgate check`.

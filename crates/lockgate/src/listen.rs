@@ -8,7 +8,7 @@ use lockgate_proxy::Listener as Watched;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::handover::{Role, Taken};
-use crate::settings::Settings;
+use crate::settings::{Functions, Settings};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -18,6 +18,8 @@ const BACKLOG: i32 = 1024;
 pub(crate) struct Sockets {
     proxy: Vec<Port>,
     admin: Port,
+    control: Option<Port>,
+    functions: Option<Port>,
 }
 
 /// An address, and the sockets there.
@@ -42,10 +44,18 @@ impl Sockets {
         }
         let admin = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken)
             .with_context(|| format!("the Admin API's address is {}", settings.admin.listen))?;
+        let control = settings.control.map(|asked| {
+            let port = Port::open(Role::Control, asked, 1, &mut taken);
+            port.with_context(|| format!("the Control API's address is {asked} (apisix.control)"))
+        });
+        let control = control.transpose()?;
+        let functions = &settings.functions;
+        let functions = (!functions.list.is_empty()).then(|| Port::of_functions(functions, &mut taken));
+        let functions = functions.transpose()?;
         for unused in taken {
             tracing::warn!(address = %unused.asked, "no longer listened on, as the settings have it");
         }
-        Ok(Self { proxy, admin })
+        Ok(Self { proxy, admin, control, functions })
     }
 
     /// Where the data plane listens.
@@ -58,11 +68,19 @@ impl Sockets {
         self.admin.address()
     }
 
+    /// The Control API's socket, where it is on.
+    pub(crate) fn control(&self) -> io::Result<Option<tokio::net::TcpListener>> {
+        self.control.as_ref().map(Port::listener).transpose()
+    }
+
     /// The Admin API's socket.
     pub(crate) fn admin(&self) -> io::Result<tokio::net::TcpListener> {
-        let socket = self.admin.first()?.try_clone()?;
-        socket.set_nonblocking(true)?;
-        tokio::net::TcpListener::from_std(socket)
+        self.admin.listener()
+    }
+
+    /// The socket that functions are called on, where there are any.
+    pub(crate) fn functions(&self) -> io::Result<Option<TcpListener>> {
+        self.functions.as_ref().map(|port| port.first()?.try_clone()).transpose()
     }
 
     /// The sockets of each worker. Where a gateway with more workers had them before, some have more than one at an
@@ -80,7 +98,7 @@ impl Sockets {
 
     /// All of them, for the next gateway.
     pub(crate) fn to_give(&self) -> io::Result<Vec<(Role, SocketAddr, TcpListener)>> {
-        let ports = self.proxy.iter().chain([&self.admin]);
+        let ports = self.proxy.iter().chain([&self.admin]).chain(&self.control).chain(&self.functions);
         let each = ports.flat_map(|port| port.sockets.iter().map(move |socket| (port, socket)));
         each.map(|(port, socket)| Ok((port.role, port.asked, socket.try_clone()?))).collect()
     }
@@ -99,6 +117,23 @@ impl Port {
             sockets.push(socket);
         }
         Ok(Self { role, asked, sockets, allows_h2: false })
+    }
+
+    /// The functions' port, or any that is free where it is taken and nobody asked for it.
+    fn of_functions(functions: &Functions, taken: &mut Vec<Taken>) -> anyhow::Result<Self> {
+        let opened = Self::open(Role::Functions, functions.listen, 1, taken);
+        if opened.is_err() && !functions.is_listen_set {
+            let any = SocketAddr::new(functions.listen.ip(), 0);
+            tracing::warn!("{} is taken: functions are called on another port", functions.listen);
+            return Self::open(Role::Functions, any, 1, taken);
+        }
+        opened.with_context(|| format!("the functions' address is {}", functions.listen))
+    }
+
+    fn listener(&self) -> io::Result<tokio::net::TcpListener> {
+        let socket = self.first()?.try_clone()?;
+        socket.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(socket)
     }
 
     fn first(&self) -> io::Result<&TcpListener> {

@@ -2,6 +2,7 @@
 
 mod default;
 mod environment;
+mod function;
 mod read;
 mod section;
 mod value;
@@ -17,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use lockgate_http::server::Http2Settings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use function::{Functions, KeyPair};
 pub(crate) use read::{Problem, Warning};
 pub(crate) use value::Resolve;
 
@@ -33,6 +36,9 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<Listener>,
     /// `apisix.enable_server_tokens`: whether `Server` names the version. Default: true.
     pub(crate) server_tokens: bool,
+    /// `apisix.enable_control` and `apisix.control`: where the Control API listens, where it does. Default:
+    /// 127.0.0.1:9090.
+    pub(crate) control: Option<SocketAddr>,
     /// `apisix.data_encryption`: how secret fields are sealed at rest.
     pub(crate) encryption: Encryption,
     /// `deployment.admin`: the Admin API.
@@ -53,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) access_log: AccessLog,
     /// `network.resolve`: names that have a fixed address. Default: none.
     pub(crate) resolve: Vec<Resolve>,
+    /// `functions` and `function_server`: Lambda functions on this machine. Default: none.
+    pub(crate) functions: Functions,
 }
 
 /// How many threads the data plane has.
@@ -143,6 +151,8 @@ pub(crate) struct Http {
     pub(crate) client_max_body_size: Option<u64>,
     /// `send_timeout`: how long a client may take nothing of its answer. Default: 10s.
     pub(crate) send_timeout: Duration,
+    /// `http2_max_concurrent_streams` and its kin: what one connection of HTTP/2 may ask. Defaults: its own.
+    pub(crate) http2: Http2Settings,
 }
 
 /// Bounds that are no matter of time.
@@ -215,7 +225,11 @@ impl Settings {
             Ok(length) if length as u64 == LONGEST_FILE => {
                 Err(SettingsError::of_file(path, "is longer than 1 MiB"))
             }
-            Ok(_) => Self::parse(&yaml, env),
+            Ok(_) => {
+                let (mut settings, warnings) = Self::parse(&yaml, env)?;
+                settings.functions.relative_to(path.parent().unwrap_or(path));
+                Ok((settings, warnings))
+            }
             Err(error) => Err(SettingsError::of_file(path, &error.to_string())),
         }
     }
@@ -262,6 +276,9 @@ impl Settings {
             check(format!("apisix.node_listen[{index}]"), ip);
         }
         check("deployment.admin.admin_listen".to_owned(), self.admin.listen.ip());
+        if let Some(control) = self.control {
+            check("apisix.control".to_owned(), control.ip());
+        }
         if problems.is_empty() { Ok(self) } else { Err(SettingsError { problems }) }
     }
 }

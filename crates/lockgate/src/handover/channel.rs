@@ -57,6 +57,8 @@ pub(crate) enum Role {
     Proxy,
     /// The Admin API.
     Admin,
+    /// The Control API.
+    Control,
 }
 
 /// Why they do not understand each other.

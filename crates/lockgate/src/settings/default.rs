@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use lockgate_http::server::Http2Settings;
 use tracing::level_filters::LevelFilter;
 
-use super::{AccessLog, Admin, Encryption, Escape, Http, Limits, Listener, Settings, UpstreamPool, Workers};
+use super::{
+    AccessLog, Admin, Encryption, Escape, Functions, Http, Limits, Listener, Settings, UpstreamPool, Workers,
+};
 
 /// APISIX's line.
 const DEFAULT_FORMAT: &str = concat!(
@@ -23,6 +26,7 @@ impl Default for Settings {
         Self {
             listeners: vec![listener(9080), listener(9081)],
             server_tokens: true,
+            control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
             encryption: Encryption { enabled: true, keyring: Vec::new() },
             admin: Admin::default(),
             workers: Workers::Auto,
@@ -35,6 +39,7 @@ impl Default for Settings {
                 client_body_timeout: minute,
                 client_max_body_size: None,
                 send_timeout: Duration::from_secs(10),
+                http2: Http2Settings::default(),
             },
             limits: Limits { worker_connections: 10_620, connections: None },
             upstream: UpstreamPool { keepalive: 320, keepalive_timeout: minute, keepalive_requests: 1000 },
@@ -46,6 +51,7 @@ impl Default for Settings {
                 escape: Escape::Default,
             },
             resolve: Vec::new(),
+            functions: Functions::default(),
         }
     }
 }

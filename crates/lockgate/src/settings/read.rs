@@ -196,6 +196,12 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// Notes a mistake of the mapping as a whole.
+    pub(super) fn lack<T>(&self, text: &str) -> Option<T> {
+        self.report.problem(&self.path, text);
+        None
+    }
+
     fn finish(self) {
         let fields = self.fields.into_iter().flatten();
         for (key, _) in fields.filter(|(key, _)| !self.known.contains(&key.as_str())) {

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
+use lockgate_http::server::Http2Settings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
+use super::function;
 use super::read::{Place, Readable, Report, Section};
 use super::value::Size;
 use super::{
@@ -36,6 +39,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         root.within("lockgate", |lockgate| {
             lockgate.within("limits", |limits| read_limits(limits, &mut settings.limits));
         });
+        function::read(root, &mut settings.functions);
         root.within("network", |network| network.set("resolve", &mut settings.resolve));
     });
 }
@@ -45,6 +49,19 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
         settings.listeners = listeners;
     }
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
+    let mut is_control_on = true;
+    apisix.set("enable_control", &mut is_control_on);
+    apisix.within("control", |section| {
+        if let Some(control) = settings.control.as_mut() {
+            if let Some(ip) = section.get::<IpAddr>("ip") {
+                control.set_ip(ip);
+            }
+            if let Some(port) = section.get("port") {
+                control.set_port(port);
+            }
+        }
+    });
+    settings.control = settings.control.filter(|_| is_control_on);
     apisix.within("data_encryption", |encryption| {
         encryption.set("enable_encrypt_fields", &mut settings.encryption.enabled);
         if let Some(place) = encryption.place("keyring") {
@@ -234,6 +251,25 @@ fn read_http(section: &mut Section<'_>, http: &mut Http) {
     section.set("send_timeout", &mut http.send_timeout);
     if let Some(Size(size)) = section.get("client_max_body_size") {
         http.client_max_body_size = (size > 0).then_some(size);
+    }
+    read_http2(section, &mut http.http2);
+}
+
+fn read_http2(section: &mut Section<'_>, http2: &mut Http2Settings) {
+    let counts = [
+        ("http2_max_concurrent_streams", &mut http2.max_streams),
+        ("http2_max_resets", &mut http2.max_resets),
+        ("http2_max_errors", &mut http2.max_errors),
+        ("http2_max_control_frames", &mut http2.max_control_frames),
+    ];
+    for (key, limit) in counts {
+        if let Some(count) = section.get::<u64>(key) {
+            // Nothing at all would be no HTTP/2: `enable_http2` is for that.
+            *limit = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        }
+    }
+    if let Some(interval) = section.get::<Duration>("http2_ping_interval") {
+        http2.ping_interval = (!interval.is_zero()).then_some(interval);
     }
 }
 

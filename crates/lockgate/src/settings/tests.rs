@@ -240,6 +240,17 @@ fn what_the_environment_says_is_not_quoted() {
 }
 
 #[test]
+fn the_control_api_is_on_loopback_unless_told_otherwise() {
+    let at = |yaml: &str| parse(yaml).control.map(|address| address.to_string());
+    assert_eq!(at("").as_deref(), Some("127.0.0.1:9090"));
+    assert_eq!(at("apisix: {control: {port: 1}}").as_deref(), Some("127.0.0.1:1"));
+    assert_eq!(at("apisix: {enable_control: true, control: {ip: '::1'}}").as_deref(), Some("[::1]:9090"));
+    assert_eq!(at("apisix: {enable_control: false, control: {port: 1}}"), None);
+    let dev = parse("apisix: {control: {ip: 0.0.0.0}}").on_loopback(None).unwrap_err().to_string();
+    assert!(dev.starts_with("apisix.control: lockgate dev listens on loopback alone"), "{dev}");
+}
+
+#[test]
 fn dev_keeps_to_loopback() {
     let dev = |yaml: &str, listen: Option<&str>| {
         let settings = parse(yaml).on_loopback(listen.map(|address| address.parse().unwrap()));
