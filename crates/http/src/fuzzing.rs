@@ -1,11 +1,12 @@
 //! What fuzz targets look at: parsers that are no part of the interface.
 
 use crate::h1::{Framing, parse, write};
+use crate::limits::Limits;
 use crate::outgoing::Outgoing;
 
 /// What became of a head: `None` while it is not whole, its length, or the status it is refused with.
 pub fn request_head(input: &[u8]) -> Option<Result<usize, u16>> {
-    match parse::request(input) {
+    match parse::request(input, &Limits::DEFAULT) {
         Ok(head) => head.map(|head| Ok(head.len)),
         Err(refusal) => Some(Err(refusal.status.as_u16())),
     }
@@ -13,7 +14,7 @@ pub fn request_head(input: &[u8]) -> Option<Result<usize, u16>> {
 
 /// A request head as it is sent on; `None` where there is none.
 pub fn sent_on(input: &[u8]) -> Option<Vec<u8>> {
-    let head = parse::request(input).ok()??;
+    let head = parse::request(input, &Limits::DEFAULT).ok()??;
     let framing = match head.framing {
         Framing::Length(length) => write::BodyFraming::Length(length),
         Framing::Chunked(_) => write::BodyFraming::Chunked,
@@ -35,7 +36,7 @@ pub fn response_head(input: &[u8], is_head: bool) -> Option<Result<usize, &'stat
 /// A chunked body, delivered `piece` bytes at a time: its data, whether it has ended, and how many bytes of
 /// `input` it took; or why it is refused.
 pub fn chunked(input: &[u8], piece: usize) -> Result<(Vec<u8>, bool, usize), &'static str> {
-    let mut framing = Framing::chunked();
+    let mut framing = Framing::chunked(&Limits::DEFAULT);
     let (mut data, mut waiting, mut used) = (Vec::new(), Vec::new(), 0);
     for bytes in input.chunks(piece.max(1)) {
         waiting.extend_from_slice(bytes);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::limits::Limits;
 use crate::message::{Request, Response};
 use crate::stream::Stream;
 use crate::{ConnectionInfo, h1, h2};
@@ -28,6 +29,14 @@ pub struct ServerSettings {
     pub max_head: usize,
     /// The longest request body, in bytes.
     pub max_body: u64,
+    /// How large the parts of a request may be.
+    pub limits: Limits,
+    /// How many bytes of later requests are read while one is answered; what comes beyond waits. At most 64 KiB.
+    pub max_pipelined: usize,
+    /// Requests on one connection; with the last one the client is told to open another.
+    pub max_requests: u64,
+    /// How long a client that is told to go may take to close its side, and how long the rest of its upload may take.
+    pub linger_timeout: Duration,
     /// The value of `Server` in every answer; `None` leaves the upstream's.
     pub server: Option<Box<str>>,
     /// Whether `Expect: 100-continue` goes to the upstream, whose `100 Continue` then goes to the client. Otherwise
@@ -46,6 +55,10 @@ impl Default for ServerSettings {
             send_timeout: Duration::from_mins(1),
             max_head: 64 * 1024,
             max_body: u64::MAX,
+            limits: Limits::DEFAULT,
+            max_pipelined: 8 * 1024,
+            max_requests: u64::MAX,
+            linger_timeout: Duration::from_secs(2),
             server: None,
             passes_expect: false,
             http2: Http2Settings::default(),

@@ -23,10 +23,8 @@ use crate::timer::Timer;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How much of an unread request body is read for the sake of the connection, after the answer is out.
 pub(super) const DRAINED: u64 = 256 * 1024;
-/// How long that, and a closing client, may take.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
-/// How much of later requests is read while one is answered.
-const PIPELINED: usize = 8 * 1024;
+/// How long a client may take nothing, before the settings are known.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A client's connection; shared with the body of the request that is under way.
 pub(crate) struct Connection {
@@ -39,6 +37,10 @@ pub(crate) struct Connection {
     pub(super) outbox: Vec<u8>,
     /// Whether the client waits for `100 Continue` before it sends its body, and who says so.
     pub(super) awaited: Option<Continue>,
+    /// How many bytes of later requests are read while one is answered.
+    pub(super) pipelined: usize,
+    /// How many requests there may still be, the one under way included.
+    pub(super) requests_left: u64,
     /// Whether a request's body has the read buffer.
     pub(super) is_lent: bool,
     /// Whether a body broke: nobody can tell any more where the next request begins.
@@ -96,6 +98,8 @@ impl Connection {
             patience: Patience::new(LINGER),
             outbox: Vec::new(),
             awaited: None,
+            pipelined: 0,
+            requests_left: u64::MAX,
             is_lent: false,
             is_lost: false,
         }
@@ -112,7 +116,7 @@ impl Connection {
     /// Ready when the client has gone: there is nobody left to answer. What a pipelining client sends meanwhile
     /// is kept, as much as a buffer holds. While a body is read, reading it finds out.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.is_lent && self.buffer.len() < PIPELINED {
+        while !self.is_lent && self.buffer.len() < self.pipelined {
             ready!(self.stream.poll_readable(cx));
             match ready!(self.buffer.poll_fill(&mut self.stream, cx)) {
                 Ok(count) if count > 0 => {}
@@ -130,9 +134,11 @@ impl Connection {
         }
     }
 
-    /// Whether what is left of the request's body is worth reading, for the sake of the next request.
-    pub(super) fn may_go_on(&self) -> bool {
-        !self.is_lost && self.reader.length().is_none_or(|left| left <= DRAINED)
+    /// Whether there may be another request: one is left, and what is left of this one's body is worth reading for
+    /// its sake. Counts the one that is answered.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        self.requests_left = self.requests_left.saturating_sub(1);
+        self.requests_left > 0 && !self.is_lost && self.reader.length().is_none_or(|left| left <= DRAINED)
     }
 
     pub(super) fn poll_write(

@@ -1,6 +1,7 @@
 //! Where a body ends (RFC 9112 §6, §7): by length, by chunks, by the end of the connection.
 
 use crate::headers::{Headers, is_value};
+use crate::limits::Limits;
 use crate::name::{Id, id_of, is_token_byte};
 
 /// How the end of a body is told.
@@ -26,13 +27,12 @@ pub(crate) struct Step {
     pub(crate) data: usize,
 }
 
-/// Bytes of chunk extensions, and of trailers, that a whole body may have.
-const MAX_OVERHEAD: usize = 16 * 1024;
-
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: State,
-    overhead: usize,
+    /// Bytes of chunk extensions, and of trailers, that it may still have.
+    extensions: usize,
+    trailer_bytes: usize,
     line: Vec<u8>,
     trailers: Option<Headers>,
 }
@@ -62,10 +62,11 @@ enum State {
 }
 
 impl Framing {
-    pub(crate) fn chunked() -> Self {
+    pub(crate) fn chunked(limits: &Limits) -> Self {
         Self::Chunked(Box::new(Chunked {
             state: State::Size { value: 0, has_digit: false },
-            overhead: 0,
+            extensions: limits.chunk_extensions,
+            trailer_bytes: limits.trailers,
             line: Vec::new(),
             trailers: None,
         }))
@@ -161,12 +162,13 @@ impl Chunked {
                 }
                 if value == 0 {
                     // Leading zeros would be a body that never begins.
-                    self.count_overhead()?;
+                    self.extensions =
+                        self.extensions.checked_sub(1).ok_or("chunk extensions are too long")?;
                 }
                 State::Size { value: value << 4 | u64::from(digit), has_digit: true }
             }
             (State::Extension { value }, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
-                self.count_overhead()?;
+                self.extensions = self.extensions.checked_sub(1).ok_or("chunk extensions are too long")?;
                 State::Extension { value }
             }
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer,
@@ -175,7 +177,7 @@ impl Chunked {
             (State::DataLf, b'\n') => State::Size { value: 0, has_digit: false },
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::Trailer, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
-                self.count_overhead()?;
+                self.trailer_bytes = self.trailer_bytes.checked_sub(1).ok_or("trailers are too long")?;
                 self.line.push(byte);
                 State::Trailer
             }
@@ -186,14 +188,6 @@ impl Chunked {
             }
             _ => return Err("chunk is malformed"),
         })
-    }
-
-    fn count_overhead(&mut self) -> Result<(), &'static str> {
-        self.overhead += 1;
-        if self.overhead > MAX_OVERHEAD {
-            return Err("chunk extensions or trailers are too long");
-        }
-        Ok(())
     }
 
     fn end_trailer(&mut self) -> Result<(), &'static str> {
@@ -249,7 +243,7 @@ mod tests {
 
     /// Decodes `wire`, delivered `piece` bytes at a time.
     fn decode(wire: &[u8], piece: usize) -> Result<(Vec<u8>, bool, usize), &'static str> {
-        let mut framing = Framing::chunked();
+        let mut framing = Framing::chunked(&Limits::DEFAULT);
         let (mut body, mut input, mut used) = (Vec::new(), Vec::new(), 0);
         for bytes in wire.chunks(piece) {
             input.extend_from_slice(bytes);
@@ -307,7 +301,7 @@ mod tests {
 
     #[test]
     fn trailers_are_kept_but_not_those_that_frame_or_route() {
-        let mut framing = Framing::chunked();
+        let mut framing = Framing::chunked(&Limits::DEFAULT);
         let wire = b"0\r\nX-Sum: 1\r\nContent-Length: 5\r\nHost: h\r\nSET-cookie: a\r\nx-sum:2 \r\n\r\n";
         assert_eq!(framing.step(wire).unwrap().skip, wire.len());
         let trailers = framing.trailers().unwrap();
@@ -317,9 +311,9 @@ mod tests {
 
     #[test]
     fn extensions_and_trailers_have_an_end() {
-        let long = format!("1;{}\r\n", "x".repeat(MAX_OVERHEAD + 1));
+        let long = format!("1;{}\r\n", "x".repeat(Limits::DEFAULT.chunk_extensions + 1));
         assert!(decode(long.as_bytes(), 999).is_err());
-        let long = format!("0\r\na: {}\r\n", "x".repeat(MAX_OVERHEAD));
+        let long = format!("0\r\na: {}\r\n", "x".repeat(Limits::DEFAULT.trailers));
         assert!(decode(long.as_bytes(), 999).is_err());
     }
 }

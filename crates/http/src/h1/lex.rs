@@ -11,9 +11,6 @@ use crate::headers::Span;
 use crate::message::Version;
 use crate::name::is_token_byte;
 
-/// The longest request target, in bytes.
-pub(super) const MAX_TARGET: usize = 16 * 1024;
-
 /// Why there is no more to read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stop {
@@ -57,26 +54,26 @@ impl<'a> Lexer<'a> {
     }
 
     /// Method, target and version (RFC 9112 §3). Empty lines before them are passed over (§2.2).
-    pub(super) fn request_line(&mut self) -> Result<(&'a [u8], &'a [u8], Version), Stop> {
+    pub(super) fn request_line(&mut self, longest: usize) -> Result<(&'a [u8], &'a [u8], Version), Stop> {
         while self.rest().starts_with(b"\r\n") {
             self.at += 2;
         }
         if self.rest() == b"\r" {
             return Err(Stop::Partial);
         }
-        let method = self.word(is_token)?;
-        let target = self.word(is_target)?;
-        if target.len() > MAX_TARGET {
+        let method = self.word(is_token, longest)?;
+        let target = self.word(is_target, longest)?;
+        if target.len() > longest {
             return Err(too_long());
         }
         self.request_version().map(|version| (method, target, version))
     }
 
     /// One or more bytes for which `is_part` holds, and the space behind them.
-    fn word(&mut self, is_part: impl Fn(u8) -> bool) -> Result<&'a [u8], Stop> {
+    fn word(&mut self, is_part: impl Fn(u8) -> bool, longest: usize) -> Result<&'a [u8], Stop> {
         let rest = self.rest();
         let Some(len) = rest.iter().position(|byte| !is_part(*byte)) else {
-            return Err(if rest.len() > MAX_TARGET { too_long() } else { Stop::Partial });
+            return Err(if rest.len() > longest { too_long() } else { Stop::Partial });
         };
         if len == 0 || rest[len] != b' ' {
             return bad("request line is malformed");

@@ -11,11 +11,10 @@ use http::{Method, StatusCode};
 use super::framing::Framing;
 use super::lex::{FieldLine, Lexer, Stop};
 use crate::headers::{Headers, Span};
+use crate::limits::Limits;
 use crate::message::{Request, Response, Version, check_target};
 use crate::name::{self, Id, id_of};
 
-/// The most header fields a message may have.
-pub(crate) const MAX_HEADERS: usize = 100;
 /// The most fields that `Connection` may name.
 const MAX_NOMINATED: usize = 32;
 
@@ -38,6 +37,8 @@ impl Refusal {
 
 const TOO_LARGE: Refusal = Refusal::bad("head is too large");
 const TOO_MANY: Refusal = Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields");
+const TOO_LONG: Refusal =
+    Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header field is too long");
 
 /// A request head, and what it says of its connection.
 #[derive(Debug)]
@@ -66,15 +67,15 @@ impl From<Refusal> for Stop {
 }
 
 /// Reads a request head; `None` while it is not whole.
-pub(crate) fn request(input: &[u8]) -> Result<Option<RequestHead>, Refusal> {
-    whole(read_request(input))
+pub(crate) fn request(input: &[u8], limits: &Limits) -> Result<Option<RequestHead>, Refusal> {
+    whole(read_request(input, limits))
 }
 
-fn read_request(input: &[u8]) -> Result<RequestHead, Stop> {
+fn read_request(input: &[u8], limits: &Limits) -> Result<RequestHead, Stop> {
     let mut lexer = Lexer::new(input);
-    let (method, target, version) = lexer.request_line()?;
-    let (connection, mut headers) = fields(&mut lexer, input)?;
-    let framing = connection.framing(version)?.unwrap_or_default();
+    let (method, target, version) = lexer.request_line(limits.target)?;
+    let (connection, mut headers) = fields(&mut lexer, input, limits)?;
+    let framing = connection.framing(version, limits)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
     connection.check_host(version)?;
     let method = method_of(method)?;
@@ -93,15 +94,23 @@ fn read_request(input: &[u8]) -> Result<RequestHead, Stop> {
 }
 
 /// Reads the fields, and what they say of the connection.
-fn fields<'a>(lexer: &mut Lexer<'a>, input: &'a [u8]) -> Result<(Connection<'a>, Headers), Stop> {
+fn fields<'a>(
+    lexer: &mut Lexer<'a>,
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<(Connection<'a>, Headers), Stop> {
     let (mut connection, mut headers) = (Connection::new(), Headers::new());
     let list = &mut *headers;
-    let mut count = 0;
+    let (mut count, mut start) = (0, lexer.len());
     while let Some(line) = lexer.field()? {
         count += 1;
-        if count > MAX_HEADERS {
+        if count > limits.fields {
             return Err(TOO_MANY.into());
         }
+        if lexer.len() - start > limits.field {
+            return Err(TOO_LONG.into());
+        }
+        start = lexer.len();
         let id = id_of(line.name.of(input));
         if connection.field(id, &line, input).map_err(Refusal::bad)? {
             list.push_parsed(id, &line);
@@ -295,7 +304,7 @@ impl<'a> Connection<'a> {
     }
 
     /// RFC 9112 §6.3; length and coding together, or a coding in HTTP/1.0, are how requests are smuggled.
-    fn framing(&self, version: Version) -> Result<Option<Framing>, Refusal> {
+    fn framing(&self, version: Version, limits: &Limits) -> Result<Option<Framing>, Refusal> {
         let Some(coding) = self.coding else {
             return Ok(self.length.map(Framing::Length));
         };
@@ -306,7 +315,7 @@ impl<'a> Connection<'a> {
             return Err(Refusal::bad("Transfer-Encoding in HTTP/1.0"));
         }
         match coding {
-            Coding::Chunked => Ok(Some(Framing::chunked())),
+            Coding::Chunked => Ok(Some(Framing::chunked(limits))),
             Coding::Other => {
                 Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Transfer-Encoding is not supported"))
             }
@@ -350,11 +359,11 @@ fn read_response(input: &[u8], is_head: bool) -> Result<ResponseHead, Stop> {
     let mut lexer = Lexer::new(input);
     let (version, code) = lexer.status_line()?;
     let status = StatusCode::from_u16(code).map_err(|_| Refusal::bad("status is out of range"))?;
-    let (connection, mut headers) = fields(&mut lexer, input)?;
+    let (connection, mut headers) = fields(&mut lexer, input, &Limits::DEFAULT)?;
     connection.drop_nominated(&mut headers);
     let mut response = Response::new(status);
     (response.version, response.headers) = (version, headers);
-    let declared = connection.framing(version)?;
+    let declared = connection.framing(version, &Limits::DEFAULT)?;
     let has_none = is_head || status.is_informational() || status == 204 || status == 304;
     let framing = match declared {
         _ if has_none => Framing::Done,

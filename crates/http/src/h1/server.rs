@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use tokio::io::AsyncWrite;
 
 use super::client::Exchange as Upgraded;
-use super::connection::{Connection, Continue, DRAINED, Interims, LINGER, RequestBody, Shared};
+use super::connection::{Connection, Continue, DRAINED, Interims, RequestBody, Shared};
 use super::parse::{self, Refusal, RequestHead};
 use super::reader::BodyReader;
 use super::send::{SendError, Sender};
@@ -62,7 +62,12 @@ pub(crate) async fn serve<S: Service>(
     service: Rc<S>,
     settings: Rc<ServerSettings>,
 ) {
-    shared.borrow_mut().patience.set(settings.send_timeout);
+    {
+        let mut this = shared.borrow_mut();
+        this.patience.set(settings.send_timeout);
+        this.pipelined = settings.max_pipelined;
+        this.requests_left = settings.max_requests;
+    }
     loop {
         // The exchange is boxed so that an idle connection is a small future.
         let exchange =
@@ -129,7 +134,7 @@ impl<S: Service> Exchange<'_, S> {
             let mut this = self.shared.borrow_mut();
             loop {
                 if may_be_whole(this.buffer.data(), parsed) {
-                    if let Some(head) = parse::request(this.buffer.data())? {
+                    if let Some(head) = parse::request(this.buffer.data(), &self.settings.limits)? {
                         this.buffer.consume(head.len);
                         let is_fit = head.len <= max;
                         return Poll::Ready(if is_fit { Ok(Some(head)) } else { Err(too_large) });
@@ -196,7 +201,7 @@ impl<S: Service> Exchange<'_, S> {
             self.switch(response, *upgraded, &mut finish).await;
             return false;
         }
-        let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow().may_go_on();
+        let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow_mut().may_go_on();
         let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
         let is_complete = finish.outcome.is_complete;
         drop(finish);
@@ -300,7 +305,7 @@ impl<S: Service> Exchange<'_, S> {
             if this.is_lost || this.reader.is_done() {
                 return !this.is_lost;
             }
-            this.read_timer.arm(LINGER);
+            this.read_timer.arm(self.settings.linger_timeout);
             this.reader.length()
         };
         if left.is_some_and(|left| left > DRAINED) {
@@ -332,7 +337,7 @@ impl<S: Service> Exchange<'_, S> {
     /// Closes so that the client sees the answer: a socket closed over unread bytes is reset, and a reset takes
     /// what was sent away again (RFC 9112 §9.6).
     async fn linger(&self) {
-        self.shared.borrow().read_timer.arm(LINGER);
+        self.shared.borrow().read_timer.arm(self.settings.linger_timeout);
         let shut = std::future::poll_fn(|cx| {
             let this = &mut *self.shared.borrow_mut();
             match Pin::new(&mut this.stream).poll_shutdown(cx) {

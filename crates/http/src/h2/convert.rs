@@ -7,16 +7,20 @@ use crate::h1::may_be_trailer;
 use crate::h1::parse::{Refusal, is_host};
 use crate::h1::write::is_of_connection;
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::message::{Request, Response, Version};
 use crate::name::{self, Id, id_of};
 
 /// A request head as the rest of the program knows it (RFC 9113 §8.3.1).
-pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
+pub(super) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
     let refuse = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
     if parts.method == http::Method::CONNECT {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered"));
     }
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    if target.len() > limits.target {
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "request target is too long"));
+    }
     if target == "*" && parts.method != http::Method::OPTIONS {
         return Err(refuse("request target is malformed"));
     }
@@ -28,11 +32,17 @@ pub(super) fn request(parts: http::request::Parts) -> Result<Request, Refusal> {
     request.version = Version::Http2;
     host(&mut request, parts.uri.authority(), &parts.headers).map_err(refuse)?;
     let mut cookies: Vec<u8> = Vec::new();
+    let mut count = 0;
     for (field, value) in &parts.headers {
         let id = id_of(field.as_str().as_bytes());
         // RFC 9113 §8.2.1: such a field is malformed.
         if value.as_bytes().trim_ascii().len() != value.len() {
             return Err(refuse("header has white space around its value"));
+        }
+        count += usize::from(id != Id::Cookie);
+        if count > limits.fields || field.as_str().len() + value.len() > limits.field {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(Refusal::new(status, "header fields are too many or too long"));
         }
         match id {
             Id::Host | Id::ProxyAuthorization | Id::ProxyAuthenticate | Id::Expect => {}

@@ -35,7 +35,7 @@ impl<S: Service> Exchange<S> {
         let length = convert::length(&parts.headers);
         let expects_continue = convert::expects_continue(&parts.headers);
         let method = parts.method.clone();
-        let mut request = match convert::request(parts) {
+        let mut request = match convert::request(parts, &self.settings.limits) {
             Ok(_) if length.is_some_and(|length| length > self.settings.max_body) => {
                 let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large");
                 return self.refuse(respond, refusal).await;

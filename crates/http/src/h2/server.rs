@@ -62,6 +62,7 @@ pub(crate) async fn serve<S: Service>(
                     meter: line.meter.clone(),
                     _active: line.active.count(),
                 };
+                line.count_request();
                 tokio::task::spawn_local(exchange.run(request, respond));
             }
             Event::Over => return,
@@ -82,6 +83,7 @@ struct Line {
     head: Option<Timer>,
     keep_alive: Option<KeepAlive>,
     state: State,
+    requests_left: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,6 +115,7 @@ impl Line {
             head: None,
             keep_alive: None,
             state: State::Open,
+            requests_left: settings.max_requests,
             settings,
         };
         line.idle.arm_open(line.settings.idle_timeout);
@@ -170,6 +173,21 @@ impl Line {
         self.idle.arm(CLOSING);
     }
 
+    /// Tells the client to go with the last request that a connection may have.
+    fn count_request(&mut self) {
+        self.requests_left = self.requests_left.saturating_sub(1);
+        if self.requests_left == 0 && self.state == State::Open {
+            self.dismiss();
+        }
+    }
+
+    /// RFC 9113 §6.8: first that it is to go, then, a round trip later, which request was the last.
+    fn dismiss(&mut self) {
+        self.connection.graceful_shutdown();
+        self.state = State::Leaving;
+        self.idle.arm(CLOSING);
+    }
+
     /// Looks at a connection whose timer has fired; whether it is over.
     fn leave(&mut self) -> bool {
         let is_idle = self.active.count.get() == 0;
@@ -182,10 +200,7 @@ impl Line {
                 let since = self.active.ended.get().elapsed();
                 let left = self.settings.idle_timeout.saturating_sub(since);
                 if timer::is_draining() || (is_idle && left.is_zero()) {
-                    // RFC 9113 §6.8: first that it is to go, then, a round trip later, which request was the last.
-                    self.connection.graceful_shutdown();
-                    self.state = State::Leaving;
-                    self.idle.arm(CLOSING);
+                    self.dismiss();
                 } else {
                     self.idle.arm_open(if is_idle { left } else { self.settings.idle_timeout });
                 }

@@ -3,20 +3,20 @@
 use super::*;
 
 fn refused(head: &str) -> u16 {
-    request(head.as_bytes()).expect_err(head).status.as_u16()
+    request(head.as_bytes(), &Limits::DEFAULT).expect_err(head).status.as_u16()
 }
 
 fn accepted(head: &str) -> RequestHead {
-    request(head.as_bytes()).expect(head).expect(head)
+    request(head.as_bytes(), &Limits::DEFAULT).expect(head).expect(head)
 }
 
 #[test]
 fn a_head_in_pieces_is_whole_when_its_last_byte_is_there() {
     let head = b"POST /a?b=c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
     for len in 0..head.len() {
-        assert!(request(&head[..len]).unwrap().is_none(), "{len}");
+        assert!(request(&head[..len], &Limits::DEFAULT).unwrap().is_none(), "{len}");
     }
-    let head = request(head).unwrap().unwrap();
+    let head = request(head, &Limits::DEFAULT).unwrap().unwrap();
     assert_eq!((head.request.path(), head.request.query()), ("/a", Some("b=c")));
     assert_eq!(head.framing.length(), Some(3));
 }
@@ -88,10 +88,13 @@ fn request_lines_are_strict() {
     assert_eq!(refused("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
     assert_eq!(refused("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), 405);
     assert_eq!(
-        refused(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(super::super::lex::MAX_TARGET))),
+        refused(&format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(Limits::DEFAULT.target))),
         414
     );
-    assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS))), 431);
+    assert_eq!(
+        refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(Limits::DEFAULT.fields))),
+        431
+    );
 }
 
 #[test]
