@@ -12,7 +12,7 @@ fn files(directory: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         let path = entry.path();
         if path.is_dir() {
             files(&path, found);
-        } else {
+        } else if path.is_file() {
             found.push((path.display().to_string(), std::fs::read(&path).expect("a readable file")));
         }
     }
