@@ -1,0 +1,209 @@
+//! RFC 9113 §10.5: what costs the gateway more than the client is counted, and ends the connection.
+
+use lockgate_tests::Settings;
+use serde_json::json;
+
+use crate::bench::{Bench, Then};
+use crate::wire::*;
+
+const CALM: Then = Then::Closed(&[code::CALM]);
+
+/// More than any limit that these tests rely on.
+const MANY: usize = 3000;
+
+#[test]
+fn frames_that_move_nothing_are_counted() {
+    let bench = Bench::new();
+    let cases = [
+        ("pings", ping(0)),
+        ("answers to no pings", ping(ACK)),
+        ("settings", settings(setting(4, 65_535))),
+        ("priorities", frame(PRIORITY, 0, 1, [0, 0, 0, 0, 1])),
+        ("windows", window(0, 1)),
+        ("unknown frames", frame(0x42, 0, 0, "x")),
+    ];
+    for (what, one) in cases {
+        let mut client = bench.client();
+        client.send(one.repeat(MANY));
+        bench.check(&format!("§10.5: {what}"), &mut client, &CALM);
+    }
+    let mut client = bench.client();
+    client.send(settings(setting(4, 65_535).repeat(2730)).repeat(30));
+    bench.check("§10.5: settings in few frames", &mut client, &CALM);
+}
+
+#[test]
+fn requests_pay_for_the_frames_that_come_with_them() {
+    let bench = Bench::new();
+    let mut client = bench.client();
+    for number in 0..1000 {
+        let stream = 2 * number + 1;
+        client.send([get(stream), ping(0), window(stream, 10), window(0, 10), ping(0)].concat());
+        assert_eq!(client.status(stream), 200, "request {number}");
+        bench.upstream.next();
+    }
+    bench.has_nothing("an honest client");
+}
+
+#[test]
+fn requests_that_are_taken_back_are_counted() {
+    for limit in [20, 256] {
+        let bench = Bench::with(Settings::new().set("nginx_config.http.http2_max_resets", json!(limit)));
+        let mut client = bench.client();
+        for number in 0..400 {
+            let stream = 2 * number + 1;
+            client.send([get(stream), reset(stream, code::CANCEL)].concat());
+        }
+        let rest = client.rest();
+        let last = rest.iter().rfind(|frame| frame.kind == GOAWAY).expect("CVE-2023-44487: a farewell");
+        assert_eq!(last.number(4), code::CALM);
+        assert!(bench.upstream.pending().len() <= limit + 1, "few of them were executed");
+    }
+}
+
+#[test]
+fn streams_that_have_to_be_reset_are_counted() {
+    let bench = Bench::new();
+    let ways = [
+        ("windows that burst", [post(1), window(1, (1 << 31) - 1)].concat()),
+        (
+            "bodies longer than they say",
+            [headers(1, END_HEADERS, with(&POST, &[("content-length", "1")])), data(1, 0, "ab")].concat(),
+        ),
+        ("fields of a connection", headers(1, WHOLE, with(&GET, &[("connection", "x")]))),
+    ];
+    for (what, way) in ways {
+        let mut client = bench.client();
+        for number in 0..100_u32 {
+            client.send(on_stream(&way, 2 * number + 1));
+        }
+        let rest = client.rest();
+        let resets = rest.iter().filter(|frame| frame.kind == RST_STREAM).count();
+        let last = rest.iter().rfind(|frame| frame.kind == GOAWAY);
+        let last = last.unwrap_or_else(|| panic!("CVE-2025-8671: {what}: no farewell after {resets} resets"));
+        assert_eq!(last.number(4), code::CALM, "{what}");
+        assert!(resets <= 64, "{what}: {resets} resets");
+    }
+    bench.has_nothing("none of them was whole");
+}
+
+/// The same frames on another stream.
+fn on_stream(frames: &[u8], stream: u32) -> Vec<u8> {
+    let (mut out, mut rest) = (frames.to_vec(), 0);
+    while rest < out.len() {
+        let length = u32::from_be_bytes([0, out[rest], out[rest + 1], out[rest + 2]]) as usize;
+        out[rest + 5..rest + 9].copy_from_slice(&stream.to_be_bytes());
+        rest += 9 + length;
+    }
+    out
+}
+
+#[test]
+fn a_head_has_an_end() {
+    let bench = Bench::new();
+    let open = || headers(1, END_STREAM, block(&GET));
+    let empty = frame(CONTINUATION, 0, 1, []).repeat(MANY);
+    let fields = frame(CONTINUATION, 0, 1, field("x-a", "b".repeat(1000))).repeat(MANY);
+    for (what, more) in [("continuations of nothing", empty), ("continuations with fields", fields)] {
+        let mut client = bench.client();
+        client.send([open(), more].concat());
+        bench.check(&format!("§6.10: {what}"), &mut client, &CALM);
+    }
+}
+
+#[test]
+fn a_head_has_a_largest_size() {
+    let bench = Bench::new();
+    let large: Vec<u8> = (0..5).flat_map(|_| field("x", "y".repeat(16_000))).collect();
+    let parts = |fields: &[u8]| {
+        let all = [block(&GET), fields.to_vec()].concat();
+        let mut chunks = all.chunks(16_384).peekable();
+        let mut bytes = headers(1, END_STREAM, chunks.next().unwrap_or_default());
+        while let Some(chunk) = chunks.next() {
+            bytes.extend(frame(CONTINUATION, if chunks.peek().is_none() { 4 } else { 0 }, 1, chunk));
+        }
+        bytes
+    };
+    // A field of 4,000 bytes that goes into the table, then 100 and 5,000 references to it (RFC 7541 §7.3).
+    let bomb = |count: usize| {
+        let mut fields = field("x", "y".repeat(4000));
+        fields[0] = 0x40;
+        fields.extend(vec![0xbe; count]);
+        headers(1, WHOLE, [block(&GET), fields].concat())
+    };
+    bench.play(vec![
+        ("10.5.1", "a head of 80 kB", parts(&large), Then::Refused(1, 431)),
+        ("10.5.1", "a small head that becomes 400 kB", bomb(100), CALM),
+        ("10.5.1", "a small head that becomes 20 MB", bomb(5000), CALM),
+        ("10.5.1", "a small head that becomes 80 kB", bomb(20), Then::Refused(1, 431)),
+    ]);
+}
+
+#[test]
+fn data_of_nothing_is_counted() {
+    let bench = Bench::new();
+    let mut client = bench.client();
+    client.send([post(1), data(1, 0, "").repeat(MANY)].concat());
+    bench.check("§10.5: data of nothing", &mut client, &Then::Reset(1, &[code::CALM]));
+}
+
+#[test]
+fn a_head_or_a_client_that_stalls_is_not_waited_for() {
+    let brief = Settings::new()
+        .set("nginx_config.http.client_header_timeout", json!("200ms"))
+        .set("nginx_config.http.keepalive_timeout", json!("10s"));
+    let bench = Bench::with(brief);
+    let whole = get(1);
+    let halves = [
+        ("a head without its end", headers(1, END_STREAM, block(&GET))),
+        ("half a frame of a head", whole[..whole.len() - 3].to_vec()),
+    ];
+    for (what, bytes) in halves {
+        let mut client = bench.client();
+        client.send(bytes);
+        bench.check(what, &mut client, &Then::Closed(&[code::CALM]));
+    }
+    let mut client = Client::bare(&bench.gateway);
+    client.send(&PREFACE[..20]);
+    assert!(client.bytes().len() < 1000, "half a preface is closed");
+}
+
+#[test]
+fn an_idle_client_is_told_to_go_in_two_steps() {
+    let brief = Settings::new().set("nginx_config.http.keepalive_timeout", json!("300ms"));
+    let bench = Bench::with(brief);
+    let mut client = bench.client();
+    let first = client.until("§6.8: that it is to go", |frame| frame.kind == GOAWAY);
+    assert_eq!((first.number(0), first.number(4)), ((1 << 31) - 1, code::NO_ERROR));
+    let asked = client.until("§6.8: a round trip", |frame| frame.kind == PING);
+    // What was on its way is still answered.
+    client.send([get(1), frame(PING, ACK, 0, asked.payload)].concat());
+    let rest = client.rest();
+    let last: Vec<_> = rest.iter().filter(|frame| frame.kind == GOAWAY).collect();
+    assert_eq!(last.len(), 1, "§6.8: {rest:?}");
+    assert_eq!((last[0].number(0), last[0].number(4)), (1, code::NO_ERROR));
+    assert!(rest.iter().any(|frame| frame.kind == HEADERS && frame.status() == 200), "{rest:?}");
+    bench.upstream.next();
+}
+
+#[test]
+fn a_client_that_grants_nothing_loses_its_stream() {
+    let bench = Bench::with(Settings::new().set("nginx_config.http.send_timeout", json!("200ms")));
+    let mut client = Client::bare(&bench.gateway);
+    client.send([PREFACE, &settings(setting(4, 0)), &get(1)].concat());
+    let end = client.until("the end of the stream", |frame| frame.kind == RST_STREAM);
+    assert_eq!((end.stream, end.number(0)), (1, code::CANCEL));
+    bench.upstream.next();
+}
+
+#[test]
+fn a_silent_client_is_pinged_where_that_is_set() {
+    let bench = Bench::with(Settings::new().set("nginx_config.http.http2_ping_interval", json!("100ms")));
+    let mut client = bench.client();
+    for _ in 0..3 {
+        let asked = client.until("a ping", |frame| frame.kind == PING && frame.flags == 0);
+        client.send(frame(PING, ACK, 0, asked.payload));
+    }
+    client.until("a ping", |frame| frame.kind == PING && frame.flags == 0);
+    bench.check("a client that does not answer", &mut client, &Then::Closed(&[code::NO_ERROR]));
+}

@@ -1,0 +1,255 @@
+//! Frames of RFC 9113 as bytes, and a client that sends them as they are.
+
+use std::io;
+
+use lockgate_tests::{Connection, Gateway};
+
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
+
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const ACK: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
+pub(crate) const PADDED: u8 = 8;
+pub(crate) const WITH_PRIORITY: u8 = 0x20;
+/// A whole head and a whole request.
+pub(crate) const WHOLE: u8 = END_HEADERS | END_STREAM;
+
+/// Error codes of RFC 9113 §7.
+pub(crate) mod code {
+    pub(crate) const NO_ERROR: u32 = 0;
+    pub(crate) const PROTOCOL: u32 = 1;
+    pub(crate) const FLOW_CONTROL: u32 = 3;
+    pub(crate) const STREAM_CLOSED: u32 = 5;
+    pub(crate) const FRAME_SIZE: u32 = 6;
+    pub(crate) const REFUSED: u32 = 7;
+    pub(crate) const CANCEL: u32 = 8;
+    pub(crate) const COMPRESSION: u32 = 9;
+    pub(crate) const CALM: u32 = 11;
+}
+
+/// A frame, well formed or not.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let payload = payload.as_ref();
+    let length = u32::try_from(payload.len()).expect("a test's frame is short").to_be_bytes();
+    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+    bytes.extend_from_slice(&stream.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// A field as a literal that no table keeps (RFC 7541 §6.2.2), its text in plain bytes.
+pub(crate) fn field(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = vec![0];
+    for text in [name.as_ref(), value.as_ref()] {
+        integer(&mut bytes, text.len());
+        bytes.extend_from_slice(text);
+    }
+    bytes
+}
+
+/// A length with a prefix of seven bits (RFC 7541 §5.1).
+fn integer(bytes: &mut Vec<u8>, mut value: usize) {
+    if value < 127 {
+        return bytes.push(value.to_le_bytes()[0]);
+    }
+    bytes.push(127);
+    value -= 127;
+    while value >= 128 {
+        bytes.push(value.to_le_bytes()[0] | 128);
+        value >>= 7;
+    }
+    bytes.push(value.to_le_bytes()[0]);
+}
+
+/// A field block.
+pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    fields.iter().flat_map(|(name, value)| field(name, value)).collect()
+}
+
+/// What every request begins with.
+pub(crate) const GET: [(&str, &str); 4] =
+    [(":method", "GET"), (":scheme", "http"), (":path", "/p"), (":authority", "h")];
+pub(crate) const POST: [(&str, &str); 4] =
+    [(":method", "POST"), (":scheme", "http"), (":path", "/p"), (":authority", "h")];
+
+/// The block of a request with more fields than it needs.
+pub(crate) fn with(request: &[(&str, &str)], fields: &[(&str, &str)]) -> Vec<u8> {
+    [block(request), block(fields)].concat()
+}
+
+pub(crate) fn headers(stream: u32, flags: u8, block: impl AsRef<[u8]>) -> Vec<u8> {
+    frame(HEADERS, flags, stream, block)
+}
+
+/// A GET that ends with its head.
+pub(crate) fn get(stream: u32) -> Vec<u8> {
+    headers(stream, WHOLE, block(&GET))
+}
+
+/// The head of a POST whose body follows.
+pub(crate) fn post(stream: u32) -> Vec<u8> {
+    headers(stream, END_HEADERS, block(&POST))
+}
+
+pub(crate) fn data(stream: u32, flags: u8, data: impl AsRef<[u8]>) -> Vec<u8> {
+    frame(DATA, flags, stream, data)
+}
+
+pub(crate) fn reset(stream: u32, code: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, code.to_be_bytes())
+}
+
+pub(crate) fn window(stream: u32, increment: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, increment.to_be_bytes())
+}
+
+pub(crate) fn ping(flags: u8) -> Vec<u8> {
+    frame(PING, flags, 0, b"lockgate")
+}
+
+pub(crate) fn setting(id: u16, value: u32) -> Vec<u8> {
+    [id.to_be_bytes().as_slice(), &value.to_be_bytes()].concat()
+}
+
+pub(crate) fn settings(payload: impl AsRef<[u8]>) -> Vec<u8> {
+    frame(SETTINGS, 0, 0, payload)
+}
+
+/// A frame that was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The last four bytes: what `RST_STREAM` and `WINDOW_UPDATE` are made of.
+    pub(crate) fn number(&self, at: usize) -> u32 {
+        let bytes = self.payload.get(at..at + 4).unwrap_or_else(|| panic!("{self:?} is too short"));
+        u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+
+    /// The status of a response's head, which is its first field.
+    pub(crate) fn status(&self) -> u16 {
+        const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
+        match self.payload[..] {
+            [first @ 0x88..=0x8e, ..] => INDEXED[usize::from(first - 0x88)],
+            [0x48 | 0x08, 3, a, b, c, ..] => digits([a, b, c]),
+            [0x48 | 0x08, length, ref rest @ ..] if length & 0x80 != 0 => {
+                huffman(&rest[..usize::from(length & 0x7f)])
+            }
+            _ => panic!("no status: {self:?}"),
+        }
+    }
+}
+
+fn digits(text: [u8; 3]) -> u16 {
+    text.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0'))
+}
+
+/// Digits in the code of RFC 7541, appendix B: 0 to 2 have five bits, 3 to 9 have six.
+fn huffman(bytes: &[u8]) -> u16 {
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let read = |bits: &[u8]| bits.iter().fold(0_u16, |number, bit| number << 1 | u16::from(*bit));
+    let (mut at, mut number) = (0, 0);
+    for _ in 0..3 {
+        let five = read(&bits[at..at + 5]);
+        let digit = if five <= 2 { five } else { read(&bits[at..at + 6]) - 0b01_1001 + 3 };
+        at += if five <= 2 { 5 } else { 6 };
+        number = number * 10 + digit;
+    }
+    number
+}
+
+/// A client that has opened an HTTP/2 connection, or has not even done that.
+pub(crate) struct Client {
+    connection: Connection,
+}
+
+impl Client {
+    /// A connection on which nothing was said yet.
+    pub(crate) fn bare(gateway: &Gateway) -> Self {
+        Self { connection: gateway.connect() }
+    }
+
+    /// Opens with a preface and no settings of its own, and takes the gateway's.
+    pub(crate) fn open(gateway: &Gateway) -> Self {
+        let mut client = Self::bare(gateway);
+        client.send(PREFACE);
+        client.send(settings([]));
+        client.until("the gateway's settings", |frame| frame.kind == SETTINGS && frame.flags == 0);
+        client.send(frame(SETTINGS, ACK, 0, []));
+        client
+    }
+
+    /// Sends bytes; a gateway that has closed the connection shows when it is read.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.connection.send(bytes);
+    }
+
+    pub(crate) fn send_byte_by_byte(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.connection.send_byte_by_byte(bytes);
+    }
+
+    /// The next frame; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<Frame> {
+        let head = match self.connection.read_exact(9) {
+            Ok(head) => head,
+            Err(error) if is_end(&error) => return None,
+            Err(error) => panic!("the next frame: {error}"),
+        };
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let payload = self.connection.read_exact(length).expect("a frame comes whole");
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+    }
+
+    /// The first frame that is the one; fails at the end.
+    pub(crate) fn until(&mut self, what: &str, is_it: impl Fn(&Frame) -> bool) -> Frame {
+        let mut seen = Vec::new();
+        loop {
+            match self.next() {
+                Some(frame) if is_it(&frame) => return frame,
+                Some(frame) => seen.push((frame.kind, frame.stream, frame.payload.len())),
+                None => panic!("{what} did not come; (kind, stream, length): {seen:?}"),
+            }
+        }
+    }
+
+    /// The status of the answer on a stream.
+    pub(crate) fn status(&mut self, stream: u32) -> u16 {
+        self.until("an answer", |frame| frame.kind == HEADERS && frame.stream == stream).status()
+    }
+
+    /// Everything that still comes.
+    pub(crate) fn rest(&mut self) -> Vec<Frame> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        self.connection.finish();
+    }
+
+    /// Every byte until the end.
+    pub(crate) fn bytes(&mut self) -> Vec<u8> {
+        self.connection.read_to_close()
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+}
