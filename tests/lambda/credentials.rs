@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lockgate_tests::{FakeUpstream, Gate, Gateway, Received, Settings, Then, eventually};
+use lockgate_tests::{Connection, FakeUpstream, Gate, Gateway, Received, Settings, Then, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -66,6 +66,14 @@ fn bare() -> Settings {
     let files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].into_iter();
     let settings = files.fold(Settings::new(), |settings, name| settings.environment(name, "/nonexistent"));
     settings.environment("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+/// What the Control API tells of credentials.
+fn told(gateway: &Gateway) -> Value {
+    let get = format!("GET /v1/aws/credentials HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.control);
+    let reply = Connection::open(gateway.control).exchange(get);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
 }
 
 fn home() -> TempDir {
@@ -128,6 +136,11 @@ fn credentials_that_rotate_under_load_fail_no_request_and_hold_none_up() {
         stop.store(true, Ordering::SeqCst);
         clients.into_iter().map(|client| client.join().expect("no request failed")).max()
     });
+    let told = told(&gateway);
+    assert_eq!(told["total"], 1, "both routes share one source: {told}");
+    let (entry, now) = (&told["list"][0], now());
+    assert_eq!((&entry["provider"], &entry["is_good"]), (&json!("container"), &json!(true)), "{entry}");
+    assert!(entry["expires"].as_u64() > Some(now) && entry["last_error"].is_null(), "{entry}");
     assert!(slowest.is_some_and(|slowest| slowest < delay), "a request waited for a fetch: {slowest:?}");
 }
 
@@ -255,6 +268,7 @@ fn no_secret_is_in_anything_the_program_writes_or_answers() {
     eventually("credentials rotate", || {
         (keys.lock().expect("no test thread panics here").len() > 2).then_some(())
     });
+    answers.push(told(&gateway).to_string());
     let log = gateway.output();
     assert!(log.contains("SignatureDoesNotMatch: The request signature does not match."), "{log}");
     let secrets = [&of_config[..], &[POD_TOKEN, SECRET, SESSION, "variable-that-must-not-leak"]].concat();

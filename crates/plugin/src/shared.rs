@@ -15,8 +15,12 @@ impl Shared {
     /// The value of this type. `make` must not ask for another one.
     pub fn get<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        let value = values.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make())).clone();
-        value.downcast().expect("it is kept under its own type")
+        let kept = values.get(&TypeId::of::<T>()).cloned();
+        kept.and_then(|value| value.downcast().ok()).unwrap_or_else(|| {
+            let value = Arc::new(make());
+            values.insert(TypeId::of::<T>(), value.clone());
+            value
+        })
     }
 }
 

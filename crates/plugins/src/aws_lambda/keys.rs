@@ -1,5 +1,8 @@
 //! `authorization.iam`: whose keys requests are signed with, and where those come from.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use http::StatusCode;
