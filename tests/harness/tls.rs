@@ -37,12 +37,27 @@ impl Authority {
         self.directory.path().join("ca.pem")
     }
 
-    /// What a server for `name` (a DNS name or an address) needs.
-    pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+    /// Files with a server's certificate for `name`, and its key.
+    pub fn files(&self, name: &str) -> (PathBuf, PathBuf) {
+        let (certificate, key) = self.issue(name);
+        let at = |end: &str| self.directory.path().join(format!("{name}.{end}"));
+        for (path, pem) in [(at("pem"), certificate.pem()), (at("key"), key.serialize_pem())] {
+            std::fs::write(path, pem).expect("the temporary directory is writable");
+        }
+        (at("pem"), at("key"))
+    }
+
+    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
+        (certificate, key)
+    }
+
+    /// What a server for `name` (a DNS name or an address) needs.
+    pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        let (certificate, key) = self.issue(name);
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -22,7 +22,8 @@ pub(crate) fn run() -> Result<()> {
     let tested = cargo(&test_arguments(&["--workspace"]));
     let against_aws = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "aws"]));
     drop(stand_ins);
-    tested.and(against_aws)
+    let by_grpc = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "grpc"]));
+    tested.and(against_aws).and(by_grpc)
 }
 
 /// `nextest` where it is installed, because it ends a test that hangs.

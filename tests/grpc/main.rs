@@ -1,0 +1,68 @@
+//! gRPC through the gateway, between a client and a server of the project's own (`grpcio` from PyPI).
+//!
+//! `install.sh` fetches it when the suite runs, so it runs only when named: `--test grpc`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lockgate_tests::{Authority, Gateway, Process, Settings, eventually};
+use serde_json::json;
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("grpc").join(name)
+}
+
+/// A Python that has gRPC.
+fn python() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpc");
+    let status = Command::new(file("install.sh")).arg(&directory).status().expect("install.sh can be run");
+    assert!(status.success(), "grpcio could not be installed from PyPI");
+    directory.join("venv/bin/python")
+}
+
+/// A server, which is told where its certificate lies.
+fn server(arguments: &[PathBuf]) -> (Process, u16) {
+    let mut process = Process::start(Command::new(python()).arg(file("server.py")).args(arguments));
+    let port = eventually("the gRPC server should say its port", || {
+        assert!(process.ended().is_none(), "the gRPC server ended: {}", process.output());
+        process.output().lines().find_map(|line| line.trim().parse().ok())
+    });
+    (process, port)
+}
+
+/// A gateway with one route to it.
+fn gateway(settings: Settings, scheme: &str, port: u16) -> Gateway {
+    let gateway = Gateway::with(settings);
+    let upstream = json!({
+        "type": "roundrobin", "scheme": scheme, "nodes": {format!("localhost:{port}"): 1},
+        "pass_host": "node", "tls": {"verify": true},
+    });
+    gateway.put("/routes/1", json!({"uri": "/lockgate.Test/*", "upstream": upstream}));
+    gateway
+}
+
+/// Makes every kind of call through a gateway.
+fn call(gateway: &Gateway) {
+    let output = Command::new(python())
+        .arg(file("client.py"))
+        .arg(gateway.proxy.to_string())
+        .output()
+        .expect("Python can be run");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&said), gateway.output());
+}
+
+#[test]
+fn every_kind_of_call_passes_in_plain() {
+    let (_server, port) = server(&[]);
+    call(&gateway(Settings::new(), "grpc", port));
+}
+
+#[test]
+fn every_kind_of_call_passes_by_tls_that_is_verified() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.files("localhost");
+    let (_server, port) = server(&[certificate, key]);
+    let settings = Settings::new().environment("SSL_CERT_FILE", authority.file().display().to_string());
+    call(&gateway(settings, "grpcs", port));
+}
