@@ -1,4 +1,5 @@
-//! How long a signature takes: no body, 1 KiB, temporary credentials with a long query, and AWS's own crate.
+//! How long a signature takes: no body, 1 KiB, temporary credentials with a long query, many regions, and AWS's own
+//! crate.
 
 use std::hint::black_box;
 use std::time::{Duration, UNIX_EPOCH};
@@ -18,9 +19,20 @@ const ACCESS_KEY: &str = "AKIDEXAMPLE";
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 fn sign_with(criterion: &mut Criterion, name: &str, token: Option<&str>, query: Option<&str>, body: &[u8]) {
+    let signer = Signer::new("us-east-1", "execute-api").expect("what is signed here is well formed");
+    sign_by(criterion, name, &signer, token, query, body);
+}
+
+fn sign_by(
+    criterion: &mut Criterion,
+    name: &str,
+    signer: &Signer,
+    token: Option<&str>,
+    query: Option<&str>,
+    body: &[u8],
+) {
     let credentials =
         Credentials::new(ACCESS_KEY, SECRET_KEY, token).expect("what is signed here is well formed");
-    let signer = Signer::new("us-east-1", "execute-api").expect("what is signed here is well formed");
     criterion.bench_function(name, |bencher| {
         bencher.iter(|| {
             let request = Signable {
@@ -42,6 +54,8 @@ fn ours(criterion: &mut Criterion) {
     sign_with(criterion, "sign, empty body", None, None, b"");
     sign_with(criterion, "sign, 1 KiB", None, None, &kilobyte);
     sign_with(criterion, "sign, 1 KiB, session token, 8 parameters", Some(&token), Some(query), &kilobyte);
+    let everywhere = Signer::multi_region("*", "lambda").expect("what is signed here is well formed");
+    sign_by(criterion, "sign by version 4a, 1 KiB", &everywhere, None, None, &kilobyte);
 }
 
 fn theirs(criterion: &mut Criterion) {

@@ -1,10 +1,11 @@
-//! Signature Version 4 and 4a, header form: from a request as it will be sent to the headers that prove who sent it.
+//! Signature Version 4 and 4a: from a request as it will be sent to the headers, or the query, that prove who sent it.
 
 mod canonical;
 pub(crate) mod date;
 mod encode;
 mod error;
 mod key;
+mod presigned;
 mod signed;
 #[cfg(test)]
 mod tests;
@@ -195,12 +196,9 @@ impl Signer {
         let stamp = Stamp::at(unix_seconds)?;
         let hash = request.payload.hash();
         let token = credentials.session_token();
-        let (algorithm, region_set) = match self.version {
-            Version::V4 => (ALGORITHM, None),
-            Version::V4a => (v4a::ALGORITHM, Some(&*self.region)),
-        };
+        let region_set = self.region_set();
         let facts = Facts {
-            date_time: stamp.date_time(),
+            date_time: Some(stamp.date_time()),
             hash: &hash,
             sent_hash: self.rules.sends_hash.then_some(&hash),
             token: token.filter(|_| self.rules.signs_token),
@@ -208,14 +206,42 @@ impl Signer {
             resolves_path: self.rules.resolves_path,
         };
         desk.canonical.write(request, &facts)?;
-        let region = (self.version == Version::V4).then_some(&*self.region);
-        let parts = [Some(stamp.date()), region, Some(&*self.service), Some(TERMINATOR)];
-        write_scope(&mut desk.scope, parts.into_iter().flatten());
+        self.write_scope(desk, stamp);
+        self.prove(desk, credentials, stamp)?;
+        let names = desk.canonical.names();
+        let proof =
+            Proof { algorithm: self.algorithm(), scope: &desk.scope, names, signature: &desk.signature };
+        Ok(Signed::new(credentials, region_set, &proof, &stamp, &hash))
+    }
 
+    fn algorithm(&self) -> &'static str {
+        match self.version {
+            Version::V4 => ALGORITHM,
+            Version::V4a => v4a::ALGORITHM,
+        }
+    }
+
+    fn region_set(&self) -> Option<&str> {
+        (self.version == Version::V4a).then_some(&*self.region)
+    }
+
+    /// Writes what a signature is good for: `20150830/us-east-1/lambda/aws4_request`.
+    fn write_scope(&self, desk: &mut Desk, stamp: Stamp) {
+        desk.scope.clear();
+        desk.scope.push_str(stamp.date());
+        let region = (self.version == Version::V4).then_some(&*self.region);
+        for part in region.into_iter().chain([&*self.service, TERMINATOR]) {
+            desk.scope.push('/');
+            desk.scope.push_str(part);
+        }
+    }
+
+    /// Signs the canonical request and the scope that were written last.
+    fn prove(&self, desk: &mut Desk, credentials: &Credentials, stamp: Stamp) -> Result<(), SigningError> {
         let digest = digest::digest(&digest::SHA256, desk.canonical.request());
         let to_sign = &mut desk.to_sign;
         to_sign.clear();
-        for line in [algorithm, "\n", stamp.date_time(), "\n", &desk.scope, "\n"] {
+        for line in [self.algorithm(), "\n", stamp.date_time(), "\n", &desk.scope, "\n"] {
             to_sign.push_str(line);
         }
         push_ascii(to_sign, &hex(digest.as_ref()));
@@ -230,9 +256,7 @@ impl Signer {
                 push_hex(&mut desk.signature, signature.as_ref());
             }
         }
-        let names = desk.canonical.names();
-        let proof = Proof { algorithm, scope: &desk.scope, names, signature: &desk.signature };
-        Ok(Signed::new(credentials, region_set, &proof, &stamp, &hash))
+        Ok(())
     }
 }
 
@@ -240,16 +264,6 @@ impl Signer {
 fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !text.is_empty() && text.bytes().all(is_plain)
-}
-
-fn write_scope<'a>(scope: &mut String, parts: impl Iterator<Item = &'a str>) {
-    scope.clear();
-    for (index, part) in parts.enumerate() {
-        if index > 0 {
-            scope.push('/');
-        }
-        scope.push_str(part);
-    }
 }
 
 fn hex(hash: &[u8]) -> [u8; HASH_LEN] {

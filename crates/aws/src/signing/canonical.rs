@@ -18,7 +18,8 @@ pub(super) fn is_written_here(name: &str) -> bool {
 
 /// What goes into a canonical request besides the request.
 pub(super) struct Facts<'a> {
-    pub(super) date_time: &'a str,
+    /// The header of the date; a query may have it instead.
+    pub(super) date_time: Option<&'a str>,
     pub(super) hash: &'a [u8; HASH_LEN],
     pub(super) sent_hash: Option<&'a [u8; HASH_LEN]>,
     pub(super) token: Option<&'a str>,
@@ -128,7 +129,9 @@ impl Canonical {
         if !has_host {
             return Err(SigningError::NoHost);
         }
-        sorter.push(DATE, facts.date_time.as_bytes());
+        if let Some(date_time) = facts.date_time {
+            sorter.push(DATE, date_time.as_bytes());
+        }
         if let Some(hash) = facts.sent_hash {
             sorter.push(HASH, hash);
         }

@@ -36,6 +36,9 @@ pub enum SigningError {
     /// There is no `host` among the headers to sign, and AWS accepts no signature without it.
     #[error("no host among the headers to sign")]
     NoHost,
+    /// A signature in a query holds for one second at least, and for a week at most.
+    #[error("a signature in a query cannot hold for {0} s")]
+    Expires(u32),
     /// The time is past the year 9999.
     #[error("time {0} s is past the year 9999")]
     Time(u64),

@@ -108,6 +108,24 @@ mod contract {
     }
 
     #[test]
+    fn a_signature_in_the_query_keeps_the_clients_parameters_and_replaces_ours() {
+        let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, Some("to+k/en%==")).unwrap();
+        let presign = |query, expires| {
+            let request =
+                Signable { query: Some(query), ..get(&[("Host", b"h"), ("X-Amz-Date", b"theirs")]) };
+            signer().presign(&credentials, NOON, expires, request)
+        };
+        let query = presign("b=2&x-amz-signature=theirs&a=x%20y&X-Amz-Expires=1", 60).unwrap();
+        let expected = "b=2&a=x%20y&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20150830%2F\
+                        us-east-1%2Flambda%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&\
+                        X-Amz-Expires=60&X-Amz-Security-Token=to%2Bk%2Fen%25%3D%3D&X-Amz-Signature=";
+        assert_eq!(query.rsplit_once('=').unwrap().0, &expected[..expected.len() - 1]);
+        for expires in [0, 604_801] {
+            assert_eq!(presign("", expires), Err(SigningError::Expires(expires)));
+        }
+    }
+
+    #[test]
     fn a_hash_signs_the_same_as_the_bytes_it_is_of() {
         let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY, None).unwrap();
         let mut hash = [0; 32];

@@ -1,4 +1,5 @@
-//! AWS's published vectors for Signature Version 4 and 4a, header form: each file of the suites, byte for byte.
+//! AWS's published vectors for Signature Version 4 and 4a, in headers and in the query: each file of the suites,
+//! byte for byte.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, KeyPair, UnparsedPublicKey};
 use serde_json::Value;
 
-use super::super::{Payload, Rules, Signable, Signer, SigningError, v4a};
+use super::super::date::Stamp;
+use super::super::{Desk, Payload, Rules, Signable, Signer, SigningError, v4a};
 use super::{Trace, trace};
 use crate::credentials::Credentials;
 
@@ -88,7 +90,8 @@ impl Case {
         Credentials::new(access_key, secret, text("token")).unwrap()
     }
 
-    fn sign(&self, mut signer: Signer) -> Trace {
+    /// A signer that does as the case has it.
+    fn signer(&self, mut signer: Signer) -> Signer {
         let flag = |name: &str, default| self.context[name].as_bool().unwrap_or(default);
         signer.rules = Rules {
             resolves_path: flag("normalize", true),
@@ -96,6 +99,28 @@ impl Case {
             signs_token: !flag("omit_session_token", false),
         };
         assert_eq!(self.text("/timestamp"), Some("2015-08-30T12:36:00Z"));
+        signer
+    }
+
+    /// Signs the case in the query; gives back the whole query, but for the signature, and the signature.
+    fn presign(&self, signer: Signer) -> (String, String, String) {
+        let signer = self.signer(signer);
+        let vector = Vector::parse(&self.read("request.txt"));
+        let expires = u32::try_from(self.context["expiration_in_seconds"].as_u64().unwrap()).unwrap();
+        let mut desk = Desk::default();
+        let stamp = Stamp::at(super::NOON).unwrap();
+        let query =
+            signer.presign_at(&mut desk, &self.credentials(), stamp, expires, vector.signable()).unwrap();
+        let name = self.folder.display();
+        let canonical = String::from_utf8(desk.canonical.request().to_vec()).unwrap();
+        assert_eq!(canonical, self.read("query-canonical-request.txt"), "{name}");
+        assert_eq!(desk.to_sign, self.read("query-string-to-sign.txt"), "{name}");
+        let (head, signature) = query.rsplit_once("&X-Amz-Signature=").unwrap();
+        (head.to_owned(), signature.to_owned(), desk.to_sign)
+    }
+
+    fn sign(&self, signer: Signer) -> Trace {
+        let signer = self.signer(signer);
         let vector = Vector::parse(&self.read("request.txt"));
         let made = trace(&signer, &self.credentials(), super::NOON, vector.signable());
         let name = self.folder.display();
@@ -135,6 +160,23 @@ fn every_published_vector_is_signed_as_aws_signs_it() {
 }
 
 #[test]
+fn every_published_vector_is_signed_in_its_query_as_aws_signs_it() {
+    for_each("v4", |case| {
+        let signer = Signer::new(case.text("/region").unwrap(), case.text("/service").unwrap())?;
+        let (query, signature, _) = case.presign(signer);
+        let name = case.folder.display();
+        assert_eq!(signature, case.read("query-signature.txt"), "{name}");
+        let line = format!("{query}&X-Amz-Signature={signature} HTTP/1.1\n");
+        let whole = case.read("query-signed-request.txt");
+        // The suite encodes what is in the query of the request; here it stays as it was.
+        let own = query.split("X-Amz-").next().unwrap_or_default();
+        let line = line.strip_prefix(own).unwrap_or_default();
+        assert!(whole.contains(line), "{name}: {line}\n{whole}");
+        Ok(())
+    });
+}
+
+#[test]
 fn every_published_vector_of_4a_is_signed_so_that_the_published_key_verifies_it() {
     for_each("v4a", |case| {
         let (regions, service) = (case.text("/region").unwrap(), case.text("/service").unwrap());
@@ -153,6 +195,13 @@ fn every_published_vector_of_4a_is_signed_so_that_the_published_key_verifies_it(
         let (head, _) = made.authorization.split_once("Signature=").unwrap();
         assert!(whole.contains(&format!("\nAuthorization:{head}Signature=")), "{name}");
         assert!(whole.contains(&format!("\nX-Amz-Region-Set:{regions}\n")), "{name}");
+        let (query, signature, to_sign) = case.presign(Signer::multi_region(regions, service)?);
+        for signature in [signature, case.read("query-signature.txt")] {
+            assert!(public.verify(to_sign.as_bytes(), &bytes(&signature)).is_ok(), "{name}: in the query");
+        }
+        let whole = case.read("query-signed-request.txt");
+        let ours = query.split('&').filter(|parameter| parameter.starts_with("X-Amz-"));
+        assert!(ours.into_iter().all(|parameter| whole.contains(parameter)), "{name}: {query}");
         Ok(())
     });
 }
