@@ -1,10 +1,10 @@
 //! How to talk to AWS: signatures that it accepts, and what the name of an endpoint says.
 //!
-//! Nothing here knows the gateway. A [`credentials::CredentialCache`] finds credentials wherever AWS people
-//! keep them, and renews them before they expire. A [`Signer`] signs requests for one service by Signature Version 4, or for many regions at once by Version 4a, in headers or in the query;
-//! [`Endpoint::of_host`] finds region and service in a host name. A [`Refusal`] is what AWS says of a signature it
-//! does not take, and a [`Skew`] what is known of its clock. Three rules make a signature hold for every request a
-//! client can send:
+//! Nothing here knows the gateway. A [`credentials::CredentialCache`] finds credentials wherever AWS people keep
+//! them, and renews them before they expire. A [`Signer`] signs requests for one service by Signature Version 4,
+//! or for many regions at once by Version 4a, in headers or in the query; [`Endpoint::of_host`] finds region and
+//! service in a host name. A [`Refusal`] is what AWS says of a signature it does not take, and a [`Skew`] what is
+//! known of its clock. Three rules make a signature hold for every request a client can send:
 //!
 //! 1. **Send what was signed.** Path and query are given to the signer byte for byte as they will stand in the
 //!    request line. Pass both through [`wire_path`] and [`wire_query`] first: they write the few things on which
