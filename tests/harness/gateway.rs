@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +29,7 @@ pub struct Gateway {
     pub control: SocketAddr,
     process: Option<Process>,
     settings: Settings,
+    secrets: Mutex<Vec<String>>,
     home: TempDir,
     _ports: Ports,
 }
@@ -49,7 +51,16 @@ impl Gateway {
             settings.render(proxy.port(), admin.port(), control.port()),
         )
         .expect("the temporary directory is writable");
-        let mut gateway = Self { proxy, admin, control, process: None, settings, home, _ports: ports };
+        let mut gateway = Self {
+            proxy,
+            admin,
+            control,
+            process: None,
+            settings,
+            secrets: Mutex::default(),
+            home,
+            _ports: ports,
+        };
         gateway.launch();
         gateway
     }
@@ -141,6 +152,7 @@ impl Gateway {
     /// Calls the Admin API with its key; `path` is what follows `/apisix/admin`. `Null` sends no body.
     pub fn admin(&self, method: &str, path: &str, body: impl Into<Value>) -> (u16, Value) {
         let body = body.into();
+        gather_secrets(&body, &mut self.secrets.lock().unwrap_or_else(PoisonError::into_inner));
         let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let reply = self.admin_bytes(method, path, &bytes);
         let value = serde_json::from_slice(&reply.body).unwrap_or_else(|_| Value::String(reply.text()));
@@ -223,6 +235,52 @@ impl Gateway {
     /// The URL of a path on the data plane.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.proxy)
+    }
+}
+
+/// A gateway never writes a secret down: every test's gateway is looked at for those it was given.
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let Some(process) = self.process.take().filter(|_| !std::thread::panicking()) else {
+            return;
+        };
+        let output = process.output();
+        let given = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in given.iter().map(String::as_str).chain([ADMIN_KEY]) {
+            assert!(!output.contains(secret), "the secret {secret} is in what the gateway wrote:\n{output}");
+        }
+    }
+}
+
+/// Whether a text is long enough to be told from other words, and is not the name of a variable.
+fn is_secret(text: &str) -> bool {
+    text.len() >= 12 && !text.starts_with('$')
+}
+
+/// The texts of fields that hold secrets.
+fn gather_secrets(value: &Value, found: &mut Vec<String>) {
+    const FIELDS: [&str; 7] = [
+        "apikey",
+        "secretkey",
+        "secret_key",
+        "session_token",
+        "master_apikey",
+        "service_token",
+        "client_key",
+    ];
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| gather_secrets(item, found)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::String(text) if FIELDS.contains(&name.as_str()) && is_secret(text) => {
+                        found.push(text.clone());
+                    }
+                    field => gather_secrets(field, found),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

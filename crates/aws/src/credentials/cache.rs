@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwapOption;
 use lockgate_http::resolver::Resolver;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::failure::CredentialsFailure;
@@ -16,6 +16,8 @@ use super::fetch::Providers;
 use super::source::CredentialSource;
 use super::{Credentials, Fetch, Fetched};
 
+/// How many sources are asked at once.
+const AT_ONCE: usize = 16;
 /// No two fetches for a source are closer than this.
 const SHORTEST: Duration = Duration::from_millis(500);
 /// Credentials that do not expire are looked for again after this, as files may have changed.
@@ -30,6 +32,7 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 pub struct CredentialCache {
     runtime: Handle,
     fetch: Arc<dyn Fetch>,
+    places: Arc<Semaphore>,
     entries: Mutex<HashMap<CredentialSource, Weak<Entry>>>,
 }
 
@@ -95,7 +98,7 @@ impl CredentialCache {
     }
 
     pub(super) fn with(runtime: Handle, fetch: Arc<dyn Fetch>) -> Self {
-        Self { runtime, fetch, entries: Mutex::default() }
+        Self { runtime, fetch, places: Arc::new(Semaphore::new(AT_ONCE)), entries: Mutex::default() }
     }
 
     /// The provider of a source. The first to ask for it begins the fetching.
@@ -104,14 +107,17 @@ impl CredentialCache {
         if let Some(entry) = entries.get(source).and_then(Weak::upgrade) {
             return Provider(entry);
         }
-        entries.retain(|_, entry| entry.strong_count() > 0);
+        if entries.len() == entries.capacity() {
+            entries.retain(|_, entry| entry.strong_count() > 0);
+        }
         let state = Arc::new(State {
             source: source.clone(),
             live: ArcSwapOption::empty(),
             is_fetching: watch::Sender::new(true),
             report: Mutex::default(),
         });
-        let task = self.runtime.spawn(keep(state.clone(), self.fetch.clone())).abort_handle();
+        let task =
+            self.runtime.spawn(keep(state.clone(), self.fetch.clone(), self.places.clone())).abort_handle();
         let entry = Arc::new(Entry { state, task });
         entries.insert(source.clone(), Arc::downgrade(&entry));
         Provider(entry)
@@ -165,10 +171,13 @@ impl std::fmt::Debug for Provider {
 }
 
 /// Fetches for as long as it is not ended.
-async fn keep(state: Arc<State>, fetch: Arc<dyn Fetch>) {
+async fn keep(state: Arc<State>, fetch: Arc<dyn Fetch>, places: Arc<Semaphore>) {
     loop {
         state.is_fetching.send_replace(true);
-        let pause = match fetch.fetch(&state.source).await {
+        let place = places.acquire().await;
+        let fetched = fetch.fetch(&state.source).await;
+        drop(place);
+        let pause = match fetched {
             Ok(fetched) => state.take(fetched),
             Err(failure) => state.fail(failure),
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
 use super::super::{Credentials, CredentialsFailure, Fetch, Fetched, Fetching};
-use super::{CredentialCache, LAST_RETRY, back_off, renewal};
+use super::{AT_ONCE, CredentialCache, LAST_RETRY, back_off, renewal};
 use crate::credentials::{CredentialSource, Origin};
 
 /// Answers a fetch each time it is let to: with a life, or with a failure where there is none.
@@ -135,6 +135,23 @@ async fn a_source_that_nobody_holds_is_forgotten() {
     while state.strong_count() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn many_sources_are_not_asked_all_at_once() {
+    let script = Script::new(&[None; 20]);
+    let cache = cache(&script);
+    let profile = |number: u32| source(Origin::Profile(Some(number.to_string().into())));
+    let providers: Vec<_> = (0..20).map(|number| cache.provider(&profile(number))).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(script.fetches.load(Ordering::SeqCst), AT_ONCE);
+    script.gate.add_permits(20);
+    for provider in providers {
+        provider.fetched(PATIENCE).await;
+    }
+    assert!(script.fetches.load(Ordering::SeqCst) >= 20);
 }
 
 #[test]
