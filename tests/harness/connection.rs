@@ -174,16 +174,21 @@ impl Connection {
 
     /// Everything until the other side closes; a reset counts as a close.
     pub fn read_to_close(&mut self) -> Vec<u8> {
+        self.try_read_to_close().unwrap_or_else(|_| panic!("still open after {DEADLINE:?}"))
+    }
+
+    /// The same; an error when the other side stays.
+    pub fn try_read_to_close(&mut self) -> io::Result<Vec<u8>> {
         loop {
             match self.fill() {
                 Ok(true) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    panic!("still open after {DEADLINE:?}")
+                    return Err(error);
                 }
                 Ok(false) | Err(_) => break,
             }
         }
-        std::mem::take(&mut self.buffer)
+        Ok(std::mem::take(&mut self.buffer))
     }
 
     /// The response to a request of `method`; interim responses are skipped.

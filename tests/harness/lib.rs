@@ -33,4 +33,4 @@ pub use reference::{documentation, lab};
 pub use settings::Settings;
 pub use tls::Authority;
 pub use upstream::{FakeUpstream, Then};
-pub use wait::{DEADLINE, eventually};
+pub use wait::{DEADLINE, eventually, within};

@@ -3,6 +3,5 @@
 mod connections;
 mod forwarding;
 mod http2;
-mod probes;
 mod responses;
 mod streaming;

@@ -1,0 +1,10 @@
+//! What breaks: peers that reset, stall, lie, repeat themselves or never answer. Each request gets one clear end.
+
+#[cfg(test)]
+mod cuts;
+#[cfg(test)]
+mod stalls;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod upstreams;
