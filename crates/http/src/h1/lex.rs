@@ -124,9 +124,10 @@ impl<'a> Lexer<'a> {
     pub(super) fn field(&mut self) -> Result<Option<FieldLine>, Stop> {
         let start = self.at;
         let rest = self.rest();
-        let Some(len) = rest.iter().position(|byte| !is_token(*byte)) else {
+        let len = token_end(rest);
+        if len == rest.len() {
             return Err(Stop::Partial);
-        };
+        }
         if rest[len] != b':' || len == 0 {
             if len == 0 && rest[0] == b'\r' {
                 return self.line_end(rest, "line end is malformed").map(|()| None);
@@ -137,14 +138,18 @@ impl<'a> Lexer<'a> {
         let end = text_end(text);
         self.at += len + 1 + end;
         self.line_end(&text[end..], "header value is malformed")?;
-        let value = text[..end].trim_ascii_start();
+        let text = &text[..end];
+        let name = Span::at(start, len);
+        if let [b' ', first, .., last] | [b' ', first @ last] = text
+            && *first > b' '
+            && *last > b' '
+        {
+            return Ok(Some(FieldLine { name, value: Span::at(start + len + 2, end - 1), is_plain: true }));
+        }
+        let value = text.trim_ascii_start();
         let before = end - value.len();
-        let value = value.trim_ascii_end();
-        Ok(Some(FieldLine {
-            name: Span::at(start, len),
-            value: Span::at(start + len + 1 + before, value.len()),
-            is_plain: before == 1 && text[0] == b' ' && value.len() + 1 == end,
-        }))
+        let value = Span::at(start + len + 1 + before, value.trim_ascii_end().len());
+        Ok(Some(FieldLine { name, value, is_plain: text == b" " }))
     }
 
     /// Passes over the line end that `rest` begins with.
@@ -198,6 +203,35 @@ const fn eight(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
+/// Where a name ends: at the first byte that no token has (RFC 9110 §5.6.2). Most have letters and hyphens only,
+/// and are looked at in eights.
+fn token_end(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk() {
+        let others = no_letters(u64::from_le_bytes(*eight));
+        if others == 0 {
+            at += 8;
+            continue;
+        }
+        at += (others.trailing_zeros() / 8) as usize;
+        if !is_token(bytes[at]) {
+            return at;
+        }
+        at += 1;
+    }
+    at + bytes[at..].iter().position(|byte| !is_token(*byte)).unwrap_or(bytes.len() - at)
+}
+
+/// The high bit of each byte that is neither a letter nor a hyphen.
+const fn no_letters(word: u64) -> u64 {
+    let seven = word & eight(0x7f);
+    let folded = seven | eight(0x20);
+    // With the high bits clear no sum carries over: a bit says that its byte is at least `a`, or beyond `z`.
+    let letters = (folded + eight(0x80 - b'a')) & !(folded + eight(0x7f - b'z'));
+    let hyphens = !((seven ^ eight(b'-')) + eight(0x7f));
+    (!(letters | hyphens) | word) & eight(0x80)
+}
+
 /// Where a field's text ends: at the first control character other than a tab (RFC 9110 §5.5).
 fn text_end(bytes: &[u8]) -> usize {
     let mut at = 0;
@@ -236,6 +270,21 @@ mod tests {
             let all = [clean.as_bytes(), &bytes].concat();
             let end = all.iter().position(|byte| (*byte < 32 && *byte != 9) || *byte == 127);
             prop_assert_eq!(text_end(&all), end.unwrap_or(all.len()));
+        }
+
+        #[test]
+        fn a_name_ends_where_reading_it_byte_by_byte_says(bytes: Vec<u8>, clean in "[!-~]{0,20}", name in "[A-Za-z-]{0,20}") {
+            let all = [name.as_bytes(), clean.as_bytes(), &bytes].concat();
+            let end = all.iter().position(|byte| !is_token_byte(*byte));
+            prop_assert_eq!(token_end(&all), end.unwrap_or(all.len()));
+        }
+    }
+
+    #[test]
+    fn every_byte_is_a_letter_a_hyphen_or_neither() {
+        for byte in 0..=255_u8 {
+            let is_other = !(byte.is_ascii_alphabetic() || byte == b'-');
+            assert_eq!(no_letters(eight(byte)), if is_other { eight(0x80) } else { 0 }, "{byte}");
         }
     }
 }
