@@ -5,3 +5,4 @@ mod forwarding;
 mod http2;
 mod responses;
 mod streaming;
+mod websocket;
