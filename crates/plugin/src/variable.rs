@@ -18,6 +18,8 @@ use crate::RequestContext;
 /// A variable, as conditions and log formats name it: `remote_addr`, `arg_name`, `http_x_api_key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// With a tag of its own: which one it is is asked several times a line.
+#[repr(u8)]
 pub enum Variable {
     /// `arg_NAME`: the first query argument of this name, decoded; names are told apart by case.
     Argument(Box<str>),
