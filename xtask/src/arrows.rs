@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "lockgate",
         &["admin", "proxy", "plugins", "store", "plugin", "aws", "function", "http", "resource", "telemetry"],
     ),
+    ("example-rust", &[]),
     ("lockgate-tests", &[]),
     ("xtask", &[]),
 ];

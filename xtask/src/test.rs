@@ -17,13 +17,24 @@ const PORTS: [u16; 4] = [3000, 8442, 8443, 4566];
 
 /// Builds, starts the stand-ins when they are not up, runs all suites, and stops what it started.
 pub(crate) fn run() -> Result<()> {
-    cargo(&["build", "-p", "lockgate"])?;
+    cargo(&["build", "-p", "lockgate", "-p", "example-rust"])?;
     let stand_ins = StandIns::start()?;
     let tested = cargo(&test_arguments(&["--workspace"]));
     let against_aws = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "aws"]));
     drop(stand_ins);
     let by_grpc = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "grpc"]));
-    tested.and(against_aws).and(by_grpc)
+    let by_clients = install_clients()
+        .and_then(|()| cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "clients"])));
+    tested.and(against_aws).and(by_grpc).and(by_clients)
+}
+
+/// AWS's runtime clients and callers, which the suite `clients` asks for; they are built once.
+fn install_clients() -> Result<()> {
+    say("installing AWS's runtime clients, unless they are there");
+    let script = root().join("tests/clients/install.sh");
+    let status = Command::new(script).arg(root().join("target/clients")).status();
+    ensure!(status.context("running tests/clients/install.sh")?.success(), "tests/clients/install.sh failed");
+    Ok(())
 }
 
 /// `nextest` where it is installed, because it ends a test that hangs.

@@ -1,10 +1,15 @@
-//! Bodies of our answers: bytes in hand, or chunks as they come.
+//! Bodies: those that come in, read whole; those of our answers, in hand or made as they go.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+
+/// How much of a body that is too long is read all the same: a sender that is still sending hears no answer.
+const READ_ON: usize = 64 << 20;
 
 /// The body of an answer.
 pub(crate) enum Body {
@@ -52,5 +57,35 @@ impl HttpBody for Body {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+/// Reads a body that is not longer than a limit; why not, as a status.
+pub(crate) async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, StatusCode> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        length += data.len();
+        if length > limit + READ_ON {
+            break;
+        }
+        if length > limit {
+            (first, all) = (Bytes::new(), BytesMut::new());
+        } else if first.is_empty() {
+            // Most bodies come in one piece, which is not copied.
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&data);
+        }
+    }
+    match length {
+        length if length > limit => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        _ if all.is_empty() => Ok(first),
+        _ => Ok(all.freeze()),
     }
 }

@@ -20,8 +20,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::invocation::MOST_BYTES;
@@ -152,14 +151,7 @@ fn decode(text: &str) -> String {
 
 /// Reads a body, if it is not longer than Lambda takes.
 async fn whole(body: Incoming) -> Result<Bytes, StatusCode> {
-    if body.size_hint().lower() > MOST_BYTES as u64 {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    match Limited::new(body, MOST_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::BAD_REQUEST),
-    }
+    crate::body::whole(body, MOST_BYTES).await
 }
 
 /// An answer with a body of JSON.
