@@ -14,6 +14,7 @@ use super::send::{Patience, Wire};
 use super::write;
 use crate::buffer::ReadBuffer;
 use crate::error::{BodyError, BodyErrorKind, Fault};
+use crate::h2;
 use crate::headers::Headers;
 use crate::message::Response;
 use crate::server::ServerSettings;
@@ -63,16 +64,24 @@ const OUTBOX: usize = 64 * 1024;
 
 /// Takes the interim answers (1xx) of an upstream on to the client (RFC 9110 §15.2).
 #[derive(Clone)]
-pub(crate) struct Interims(Shared);
+pub(crate) enum Interims {
+    /// To a connection of HTTP/1.1.
+    Http1(Shared),
+    /// To a stream of HTTP/2.
+    Http2(Rc<h2::Interims>),
+}
 
 impl Interims {
     pub(super) fn new(shared: &Shared) -> Self {
-        Self(shared.clone())
+        Self::Http1(shared.clone())
     }
 
     /// Passes one on. Nobody waits for it: it goes out when the client's connection is looked at next.
-    pub(super) fn pass_on(&self, response: &Response) {
-        let mut this = self.0.borrow_mut();
+    pub(crate) fn pass_on(&self, response: &Response) {
+        let mut this = match self {
+            Self::Http1(shared) => shared.borrow_mut(),
+            Self::Http2(interims) => return interims.pass_on(response),
+        };
         if response.status == 100 && this.awaited.take() != Some(Continue::Upstream) {
             return;
         }

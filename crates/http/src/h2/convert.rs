@@ -102,6 +102,18 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// The head of an interim answer as the `h2` crate sends it.
+pub(super) fn interim(response: &Response) -> http::Response<()> {
+    let mut head = http::Response::new(());
+    *head.status_mut() = response.status;
+    for (id, name, value) in response.headers.iter() {
+        if !is_of_connection(id) {
+            append(head.headers_mut(), name, value);
+        }
+    }
+    head
+}
+
 /// A response head as the `h2` crate sends it.
 pub(super) fn response(response: &Response, length: Option<u64>, server: Option<&str>) -> http::Response<()> {
     let mut head = http::Response::new(());

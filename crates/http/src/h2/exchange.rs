@@ -1,6 +1,5 @@
 //! One request of an HTTP/2 connection, and its answer.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -12,12 +11,15 @@ use http::{Method, StatusCode};
 use super::convert;
 use super::guard::Meter;
 use super::incoming::IncomingBody;
+use super::interim::Interims;
 use super::outflow::{Outflow, Stopped};
 use super::server::Active;
 use crate::ConnectionInfo;
 use crate::body::Body;
+use crate::h1;
 use crate::h1::parse::Refusal;
 use crate::message::Response;
+use crate::name;
 use crate::server::{Finish, ServerSettings, Service};
 
 /// One request and its answer.
@@ -43,25 +45,24 @@ impl<S: Service> Exchange<S> {
             Ok(request) => request,
             Err(refusal) => return self.refuse(respond, refusal).await,
         };
-        let is_wanted = Rc::new(Cell::new(false));
+        let awaits = expects_continue && !stream.is_end_stream();
+        let interims = Rc::new(if awaits { Interims::awaiting() } else { Interims::default() });
+        request.interims = Some(h1::Interims::Http2(interims.clone()));
+        if awaits && self.settings.passes_expect {
+            // The name and the value are ours.
+            let _ = request.headers.append(name::EXPECT, b"100-continue");
+        }
         if !stream.is_end_stream() {
-            let body = IncomingBody::new(stream, length, &self.settings, is_wanted.clone());
-            request.body = Body::h2(body);
+            request.body = Body::h2(IncomingBody::new(stream, length, &self.settings, interims.clone()));
         }
         let mut finish = Finish::new(&self.service, self.service.begin(&self.info, request));
         let response = {
             let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
-            let mut is_to_continue = expects_continue;
             let answered = std::future::poll_fn(|cx| {
-                if let Poll::Ready(response) = answer.as_mut().poll(cx) {
+                let answered = answer.as_mut().poll(cx);
+                interims.send(&mut respond, answered.is_pending() && !self.settings.passes_expect);
+                if let Poll::Ready(response) = answered {
                     return Poll::Ready(Some(response));
-                }
-                if is_to_continue && is_wanted.get() {
-                    is_to_continue = false;
-                    let mut interim = http::Response::new(());
-                    *interim.status_mut() = StatusCode::CONTINUE;
-                    // A client that is gone shows below.
-                    let _ = respond.send_informational(interim);
                 }
                 // A client that gave up frees the upstream too.
                 respond.poll_reset(cx).map(|_| None)

@@ -1,6 +1,5 @@
 //! The body of a request that came by HTTP/2.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use bytes::{Buf, Bytes};
 use h2::RecvStream;
 
 use super::convert;
+use super::interim::Interims;
 use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::headers::Headers;
 use crate::server::ServerSettings;
@@ -25,8 +25,8 @@ pub(crate) struct IncomingBody {
     timeout: Duration,
     /// Runs while there is nothing to read.
     silence: Option<Timer>,
-    /// Set when somebody waits for data: a client that expects a 100 sends none before it.
-    is_wanted: Rc<Cell<bool>>,
+    /// Told when somebody waits for data: a client that expects a 100 sends none before it.
+    interims: Rc<Interims>,
 }
 
 impl IncomingBody {
@@ -34,7 +34,7 @@ impl IncomingBody {
         stream: RecvStream,
         length: Option<u64>,
         settings: &ServerSettings,
-        is_wanted: Rc<Cell<bool>>,
+        interims: Rc<Interims>,
     ) -> Self {
         Self {
             stream,
@@ -45,7 +45,7 @@ impl IncomingBody {
             budget: settings.max_body,
             timeout: settings.body_timeout,
             silence: None,
-            is_wanted,
+            interims,
         }
     }
 
@@ -108,7 +108,7 @@ impl IncomingBody {
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        self.is_wanted.set(true);
+        self.interims.want_body();
         let silence = self.silence.get_or_insert_with(|| {
             let timer = Timer::new();
             timer.arm(self.timeout);

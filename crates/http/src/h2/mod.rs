@@ -6,6 +6,7 @@ mod convert;
 mod exchange;
 mod guard;
 mod incoming;
+mod interim;
 mod outflow;
 mod server;
 mod settings;
@@ -14,6 +15,7 @@ use std::cell::RefCell;
 
 pub(crate) use client::ResponseBody;
 pub(crate) use incoming::IncomingBody;
+pub(crate) use interim::Interims;
 pub(crate) use server::serve;
 pub use settings::Http2Settings;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use lockgate_http::client::{Timeouts, send};
-use lockgate_http::peer::KeepAlive;
+use lockgate_http::peer::{KeepAlive, Protocol};
 use lockgate_http::{Body, ClientError, Outgoing, Request};
 use tokio::io::AsyncReadExt;
 
@@ -133,7 +133,7 @@ fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
 fn an_upstream_that_nobody_listens_for_refuses() {
     on_a_worker(async {
         let gone = listener().await.local_addr().unwrap();
-        let peer = peer(gone, KeepAlive::default());
+        let peer = peer(gone, KeepAlive::default(), Protocol::Http1);
         let request = Request::new(Method::POST, "/").unwrap();
         let body = Body::full("still in hand");
         let sent = send(&peer, &request, body, &Outgoing::default(), &Timeouts::default()).await;

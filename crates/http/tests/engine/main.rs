@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod h2;
 #[cfg(test)]
+mod h2_between;
+#[cfg(test)]
 mod h2_upstream;
 #[cfg(test)]
 mod server;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lockgate_http::client::{Timeouts, send};
-use lockgate_http::peer::{KeepAlive, Peer};
+use lockgate_http::peer::{KeepAlive, Peer, Protocol};
 use lockgate_http::resolver::Resolver;
 use lockgate_http::server::{Outcome, ServerSettings, Service, serve};
 use lockgate_http::{Body, ConnectionInfo, Outgoing, Request, Response, Stream};
@@ -30,6 +30,7 @@ pub(crate) struct Set {
     pub(crate) server: ServerSettings,
     pub(crate) timeouts: Timeouts,
     pub(crate) keep_alive: KeepAlive,
+    pub(crate) protocol: Protocol,
 }
 
 impl Set {
@@ -43,9 +44,15 @@ impl Set {
         set
     }
 
+    /// Its upstream is spoken to so.
+    pub(crate) fn speaking(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
     pub(crate) async fn start(self) -> Proxy {
         let upstream = listener().await;
-        let peer = peer(upstream.local_addr().unwrap(), self.keep_alive);
+        let peer = peer(upstream.local_addr().unwrap(), self.keep_alive, self.protocol);
         let service = Rc::new(Forward { peer, timeouts: self.timeouts, outcomes: RefCell::default() });
         Proxy { upstream, service, settings: Rc::new(self.server) }
     }
@@ -94,9 +101,10 @@ pub(crate) async fn listener() -> TcpListener {
     TcpListener::bind(("127.0.0.1", 0)).await.unwrap()
 }
 
-pub(crate) fn peer(address: SocketAddr, keep_alive: KeepAlive) -> Arc<Peer> {
+pub(crate) fn peer(address: SocketAddr, keep_alive: KeepAlive, protocol: Protocol) -> Arc<Peer> {
     let resolver = Resolver::new(tokio::runtime::Handle::current(), []);
-    Arc::new(Peer::new(&address.ip().to_string(), address.port(), None, keep_alive, &resolver))
+    let peer = Peer::new(&address.ip().to_string(), address.port(), None, keep_alive, &resolver);
+    Arc::new(peer.speaking(protocol))
 }
 
 /// Passes every request on.

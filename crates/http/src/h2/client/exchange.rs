@@ -15,6 +15,7 @@ use super::lines::Slot;
 use crate::body::Body;
 use crate::client::Timeouts;
 use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
+use crate::h1;
 use crate::h1::write::BodyFraming;
 use crate::h2::convert;
 use crate::h2::outflow::{Outflow, Stopped};
@@ -38,6 +39,7 @@ pub(super) struct Exchange {
     method: Method,
     begun: Instant,
     interims: usize,
+    passes_on: Option<h1::Interims>,
 }
 
 /// How much of the request is out.
@@ -104,6 +106,7 @@ impl Exchange {
         request: http::Request<()>,
         body: Body,
         framing: BodyFraming,
+        passes_on: Option<h1::Interims>,
         timeouts: &Timeouts,
     ) -> Self {
         let method = request.method().clone();
@@ -122,7 +125,17 @@ impl Exchange {
             Err(error) => (refusal, unsent) = (Some(error), Some(body)),
         }
         let silence = Silence { timer: Timer::new(), is_armed: false, within: timeouts.read };
-        Self { stream, refusal, unsent, slot, silence, method, begun: clock::recent(), interims: 0 }
+        Self {
+            stream,
+            refusal,
+            unsent,
+            slot,
+            silence,
+            method,
+            begun: clock::recent(),
+            interims: 0,
+            passes_on,
+        }
     }
 
     /// Sends the request and reads the head of its response.
@@ -139,10 +152,13 @@ impl Exchange {
             return Poll::Ready(Err(self.explain(&error)));
         };
         upload.poll(cx).map_err(ClientError::RequestBody)?;
-        while let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
-            self.interims += usize::from(interim.is_ok());
-            if interim.is_err() || self.interims > MAX_INTERIM {
+        while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            self.interims += 1;
+            if self.interims > MAX_INTERIM {
                 break;
+            }
+            if let Some(passes_on) = &self.passes_on {
+                passes_on.pass_on(&head::response(&interim.into_parts().0));
             }
         }
         if self.interims > MAX_INTERIM {

@@ -45,7 +45,7 @@ fn fields(fields: &mut HeaderMap, request: &Request, outgoing: &Outgoing<'_>) {
     for (id, name, value) in request.headers.iter() {
         let is_replaced =
             outgoing.replaces(id) || (id == Id::Other && outgoing.replaces_other(name.as_bytes()));
-        if !is_of_connection(id) && !is_replaced && !matches!(id, Id::Host | Id::Expect) {
+        if !is_of_connection(id) && !is_replaced && id != Id::Host {
             append(fields, name, value);
         }
     }

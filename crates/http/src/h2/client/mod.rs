@@ -56,7 +56,9 @@ pub(crate) async fn send(
             let error = ClientError::Refused { peer: peer.label().to_owned() };
             return Sent::Http2(Err(Box::new(SendFailure { error, remote: None, body: None })));
         };
-        let failure = match Exchange::begin(slot, head, body, framing, timeouts).response().await {
+        let interims = request.interims.clone();
+        let exchange = Exchange::begin(slot, head, body, framing, interims, timeouts);
+        let failure = match exchange.response().await {
             Ok(response) => return Sent::Http2(Ok(Answer { response, remote })),
             Err(failure) => failure,
         };
