@@ -180,6 +180,12 @@ impl Gateway {
         connection.try_reply_to(method)?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// GETs a path from the Control API.
+    pub fn control_get(&self, path: &str) -> Reply {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.control);
+        Connection::open(self.control).exchange(request)
+    }
+
     /// PUTs a resource that must be accepted; answers with the reply's body.
     pub fn put(&self, path: &str, body: Value) -> Value {
         let (status, value) = self.admin("PUT", path, body);

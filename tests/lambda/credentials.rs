@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lockgate_tests::{Connection, FakeUpstream, Gate, Gateway, Received, Settings, Then, eventually};
+use lockgate_tests::{FakeUpstream, Gate, Gateway, Received, Settings, Then, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,8 +70,7 @@ fn bare() -> Settings {
 
 /// What the Control API tells of credentials.
 fn told(gateway: &Gateway) -> Value {
-    let get = format!("GET /v1/aws/credentials HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.control);
-    let reply = Connection::open(gateway.control).exchange(get);
+    let reply = gateway.control_get("/v1/aws/credentials");
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.json()
 }

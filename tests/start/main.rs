@@ -92,6 +92,28 @@ fn a_taken_port_is_named_and_the_start_fails() {
 }
 
 #[test]
+fn a_taken_port_of_the_control_api_is_named_with_its_setting() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let port = holder.local_addr().expect("a bound socket has an address").port();
+    let home = directory();
+    settings_file(home.path(), closed_port(), closed_port());
+    let path = home.path().join("config.yaml");
+    let text = std::fs::read_to_string(&path).expect("just written");
+    let text = text.replace("enable_control: false", &format!("control: {{port: {port}}}"));
+    std::fs::write(&path, text).expect("the temporary directory is writable");
+    let end = run(home.path(), &["run", "-c", "config.yaml", "--data-dir", "data"]).finish();
+    assert!(end.code.is_some_and(|code| code != 0), "{end:?}");
+    assert!(end.output.contains(&format!("127.0.0.1:{port} (apisix.control)")), "{end:?}");
+}
+
+#[test]
+fn the_control_api_can_be_switched_off() {
+    let gateway = Gateway::with(Settings::new().set("apisix.enable_control", json!(false)));
+    assert!(std::net::TcpStream::connect(gateway.control).is_err());
+    assert_eq!(Gateway::start().control_get("/v1/nothing").json(), json!({"error_msg": "not found"}));
+}
+
+#[test]
 fn a_second_gateway_on_the_same_ports_says_so_and_fails() {
     let gateway = Gateway::start();
     let home = directory();
