@@ -107,3 +107,20 @@ fn one_that_has_handed_over_and_is_told_to_end_closes_idle_connections() {
     signal("TERM", id);
     eventually("the follower should end too", || (!runs(id)).then_some(()));
 }
+
+#[test]
+fn the_service_manager_is_told_which_process_serves() {
+    let folder = tempfile::tempdir().expect("the temporary directory is writable");
+    let path = folder.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket can be bound");
+    manager.set_read_timeout(Some(lockgate_tests::DEADLINE)).expect("the time is not zero");
+    let said = || {
+        let mut text = [0; 256];
+        let length = manager.recv(&mut text).expect("the gateway says it");
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let mut gateways = Generations::start(quick().environment("NOTIFY_SOCKET", path.to_string_lossy()));
+    assert_eq!(said(), format!("READY=1\nMAINPID={}\n", gateways.first.process().id()));
+    let next = gateways.upgrade();
+    assert_eq!(said(), format!("READY=1\nMAINPID={next}\n"));
+}

@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +94,21 @@ pub(crate) fn upgrade(data_dir: &Path) -> anyhow::Result<u32> {
         None => {
             bail!("the gateway that runs goes on, because the new one did not start: {}", line.trim_end())
         }
+    }
+}
+
+/// Tells the service manager, where one asked to be told, that this process serves and is the main one from now on:
+/// after a hand-over that is news (systemd: `Type=notify` and `NotifyAccess=all`).
+pub(crate) fn tell_manager() {
+    let Some(at) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let text = format!("READY=1\nMAINPID={}\n", std::process::id());
+    let address = match at.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&at),
+    };
+    let told = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address));
+    if let Err(error) = told {
+        tracing::warn!(%error, "the service manager cannot be told that this process serves");
     }
 }
 

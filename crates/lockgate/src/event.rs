@@ -9,7 +9,7 @@ use lockgate_telemetry::access_log::AccessLog;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 
-use crate::control::{Asked, Control};
+use crate::control::{Asked, Control, tell_manager};
 use crate::handover::{Program, Successor};
 use crate::listen::Sockets;
 use crate::signal::{Ending, rotations, upgrades};
@@ -43,8 +43,9 @@ impl Events {
         Ok(Self { ending: Ending::watch()?, rotations: rotations()?, upgrades: upgrades()?, asking, asked })
     }
 
-    /// Can be found by the command line from now on.
+    /// Can be found by the command line from now on, and by whoever manages services.
     pub(crate) fn listen(&self, data_dir: &Path) {
+        tell_manager();
         match Control::listen(data_dir) {
             Ok(control) => drop(tokio::spawn(control.run(self.asking.clone()))),
             Err(error) => tracing::warn!(%error, "lockgate upgrade will not find this gateway; SIGUSR2 will"),

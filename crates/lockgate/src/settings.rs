@@ -3,6 +3,7 @@
 mod default;
 mod environment;
 mod function;
+mod limits;
 mod read;
 mod section;
 mod value;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 pub(crate) use function::{Functions, KeyPair};
+pub(crate) use limits::Limits;
 pub(crate) use read::{Problem, Warning};
 pub(crate) use value::Resolve;
 
@@ -51,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) log_level: LevelFilter,
     /// `nginx_config.http`: limits towards clients.
     pub(crate) http: Http,
-    /// `nginx_config.event.worker_connections` and `lockgate.limits`: bounds that are no matter of time.
+    /// `nginx_config.event`, `lockgate.limits` and some of `nginx_config.http`: bounds that are no matter of time.
     pub(crate) limits: Limits,
     /// `nginx_config.http.upstream`: connections kept to nodes.
     pub(crate) upstream: UpstreamPool,
@@ -151,18 +153,11 @@ pub(crate) struct Http {
     pub(crate) client_max_body_size: Option<u64>,
     /// `send_timeout`: how long a client may take nothing of its answer. Default: 10s.
     pub(crate) send_timeout: Duration,
+    /// `lingering_timeout`: how long a client that is told to go may take to do so, and how long the rest of its
+    /// upload may take. Default: 2s.
+    pub(crate) lingering_timeout: Duration,
     /// `http2_max_concurrent_streams` and its kin: what one connection of HTTP/2 may ask. Defaults: its own.
     pub(crate) http2: Http2Settings,
-}
-
-/// Bounds that are no matter of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// `nginx_config.event.worker_connections`: connections of clients at most, of each worker. Default: 10620.
-    pub(crate) worker_connections: usize,
-    /// `lockgate.limits.connections`: connections of clients at most, of all workers; `None` (0) is as many as they
-    /// have together. Default: 0.
-    pub(crate) connections: Option<usize>,
 }
 
 /// Connections kept to nodes, of each worker.

@@ -39,9 +39,10 @@ impl Default for Settings {
                 client_body_timeout: minute,
                 client_max_body_size: None,
                 send_timeout: Duration::from_secs(10),
+                lingering_timeout: Duration::from_secs(2),
                 http2: Http2Settings::default(),
             },
-            limits: Limits { worker_connections: 10_620, connections: None },
+            limits: Limits::default(),
             upstream: UpstreamPool { keepalive: 320, keepalive_timeout: minute, keepalive_requests: 1000 },
             access_log: AccessLog {
                 enabled: true,

@@ -10,11 +10,12 @@ use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 use super::function;
+use super::limits;
 use super::read::{Place, Readable, Report, Section};
 use super::value::Size;
 use super::{
-    AccessLog, Admin, AdminKey, EncryptionKey, Escape, Http, Limits, Listener, Role, Secret, Settings,
-    UpstreamPool, Workers,
+    AccessLog, Admin, AdminKey, EncryptionKey, Escape, Http, Listener, Role, Secret, Settings, UpstreamPool,
+    Workers,
 };
 
 /// Threads of the data plane at most.
@@ -37,7 +38,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {
-            lockgate.within("limits", |limits| read_limits(limits, &mut settings.limits));
+            lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
         });
         function::read(root, &mut settings.functions);
         root.within("network", |network| network.set("resolve", &mut settings.resolve));
@@ -190,13 +191,10 @@ fn read_nginx(nginx: &mut Section<'_>, settings: &mut Settings) {
     nginx.set("worker_processes", &mut settings.workers);
     nginx.set("worker_shutdown_timeout", &mut settings.shutdown_timeout);
     nginx.set("error_log_level", &mut settings.log_level);
-    nginx.within("event", |event| {
-        if let Some(count) = event.place("worker_connections").and_then(|place| read_count(&place)) {
-            settings.limits.worker_connections = count;
-        }
-    });
+    nginx.within("event", |event| limits::read_event(event, &mut settings.limits));
     nginx.within("http", |http| {
         read_http(http, &mut settings.http);
+        limits::read_http(http, &mut settings.limits);
         http.within("upstream", |upstream| {
             read_upstream(upstream, &mut settings.upstream);
         });
@@ -229,26 +227,13 @@ impl Readable for LevelFilter {
     }
 }
 
-/// A count that is not zero.
-fn read_count(place: &Place<'_>) -> Option<usize> {
-    match u64::read(place)? {
-        0 => place.refuse("a count from 1 on"),
-        count => Some(usize::try_from(count).unwrap_or(usize::MAX)),
-    }
-}
-
-fn read_limits(section: &mut Section<'_>, limits: &mut Limits) {
-    if let Some(count) = section.get::<u64>("connections") {
-        limits.connections = usize::try_from(count).ok().filter(|count| *count > 0);
-    }
-}
-
 fn read_http(section: &mut Section<'_>, http: &mut Http) {
     section.set("keepalive_timeout", &mut http.keepalive_timeout);
     section.set("keepalive_min_timeout", &mut http.keepalive_min_timeout);
     section.set("client_header_timeout", &mut http.client_header_timeout);
     section.set("client_body_timeout", &mut http.client_body_timeout);
     section.set("send_timeout", &mut http.send_timeout);
+    section.set("lingering_timeout", &mut http.lingering_timeout);
     if let Some(Size(size)) = section.get("client_max_body_size") {
         http.client_max_body_size = (size > 0).then_some(size);
     }

@@ -143,7 +143,7 @@ fn seconds_in(unit: &str) -> Option<u64> {
 }
 
 /// nginx's sizes: bytes, or `16k`, `1m`, `2g`.
-fn size(text: &str) -> Option<u64> {
+pub(super) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {

@@ -1,0 +1,4 @@
+//! What one client may ask: each bound is settable, and what lies beyond it is refused or waits.
+
+mod connections;
+mod messages;
