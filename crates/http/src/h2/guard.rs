@@ -204,16 +204,16 @@ impl Frames {
 }
 
 /// A connection of which some bytes were read already, and whose frames are counted.
-pub(super) struct Guard {
-    stream: Stream,
+pub(super) struct Guard<T = Stream> {
+    stream: T,
     buffer: ReadBuffer,
     frames: Frames,
     meter: Rc<Meter>,
     lingered: usize,
 }
 
-impl Guard {
-    pub(super) fn new(stream: Stream, buffer: ReadBuffer, meter: Rc<Meter>) -> Self {
+impl<T: AsyncRead + AsyncWrite + Unpin> Guard<T> {
+    pub(super) fn new(stream: T, buffer: ReadBuffer, meter: Rc<Meter>) -> Self {
         Self { stream, buffer, frames: Frames::default(), meter, lingered: 0 }
     }
 
@@ -242,7 +242,7 @@ impl Guard {
     }
 }
 
-impl AsyncRead for Guard {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -260,7 +260,7 @@ impl AsyncRead for Guard {
     }
 }
 
-impl AsyncWrite for Guard {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -11,6 +11,9 @@ mod outflow;
 mod server;
 mod settings;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 use std::cell::RefCell;
 
 pub(crate) use client::ResponseBody;

@@ -36,18 +36,8 @@ pub(crate) async fn serve<S: Service>(
     service: Rc<S>,
     settings: Rc<ServerSettings>,
 ) {
-    let limits = &settings.http2;
-    let meter = Meter::new(limits);
-    let handshake = Builder::new()
-        .max_concurrent_streams(limits.max_streams)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
-        .max_send_buffer_size(SEND_BUFFER)
-        .max_concurrent_reset_streams(REMEMBERED)
-        .max_pending_accept_reset_streams(limits.max_resets as usize)
-        .max_local_error_reset_streams(Some(limits.max_errors as usize))
-        .handshake(Guard::new(stream, buffer, meter.clone()));
+    let meter = Meter::new(&settings.http2);
+    let handshake = builder(&settings).handshake(Guard::new(stream, buffer, meter.clone()));
     let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
         return;
     };
@@ -71,6 +61,22 @@ pub(crate) async fn serve<S: Service>(
             Event::Idle => {}
         }
     }
+}
+
+/// What is told to a client, and what the `h2` crate bounds by itself.
+pub(super) fn builder(settings: &ServerSettings) -> Builder {
+    let limits = &settings.http2;
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(limits.max_streams)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(REMEMBERED)
+        .max_pending_accept_reset_streams(limits.max_resets as usize)
+        .max_local_error_reset_streams(Some(limits.max_errors as usize));
+    builder
 }
 
 /// A connection, and what bounds its waits.
