@@ -29,6 +29,7 @@ use crate::handover::{Predecessor, Program};
 use crate::listen::Sockets;
 use crate::reload::Reload;
 use crate::settings::{self, Settings};
+use crate::signal::Ending;
 use crate::workers;
 
 /// How long calls of functions that did not come through a route may go on at the end.
@@ -80,10 +81,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
         None => None,
     };
     predecessor.map(Predecessor::close_store).transpose()?;
-    let store = RedbStore::open(&data_dir.join("lockgate.redb"))?;
-    for record in store.unreadable() {
-        tracing::error!(%record, "a record of the store cannot be read and is left out");
-    }
+    let store = open_store(data_dir)?;
     let control = control(settings, data_dir, mode, &store, admin_at)?;
     let (phase, at) = watch::channel(Phase::Starting);
     let log = access_log(settings)?;
@@ -116,14 +114,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
         tracing::info!("ending: requests in flight finish first");
         phase.send_replace(Phase::Ending);
     }
-    let mut joining = tokio::task::spawn_blocking(move || workers::join(workers));
-    tokio::select! {
-        joined = &mut joining => joined??,
-        () = events.ending.wait(), if is_followed => {
-            phase.send_replace(Phase::Ending);
-            joining.await??;
-        }
-    }
+    drain(workers, &phase, is_followed.then_some(&mut events.ending)).await?;
     reload.abort();
     for api in apis {
         api.await?;
@@ -132,6 +123,30 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(move || functions.stop(FUNCTIONS_GRACE)).await?;
     }
     Ok(())
+}
+
+fn open_store(data_dir: &Path) -> anyhow::Result<Arc<RedbStore>> {
+    let store = RedbStore::open(&data_dir.join("lockgate.redb"))?;
+    for record in store.unreadable() {
+        tracing::error!(%record, "a record of the store cannot be read and is left out");
+    }
+    Ok(store)
+}
+
+/// Waits for the workers to be done. Told to end by `hurry`, they give connections less time.
+async fn drain(
+    workers: Vec<std::thread::JoinHandle<io::Result<()>>>,
+    phase: &watch::Sender<Phase>,
+    hurry: Option<&mut Ending>,
+) -> anyhow::Result<()> {
+    let mut joining = tokio::task::spawn_blocking(move || workers::join(workers));
+    if let Some(ending) = hurry {
+        tokio::select! {
+            joined = &mut joining => return joined?,
+            () = ending.wait() => phase.send_replace(Phase::Ending),
+        };
+    }
+    joining.await?
 }
 
 /// Serves the Admin API, and the Control API where it is on, until the workers are told to end.
