@@ -48,8 +48,12 @@ fn stamp(request: &Received) -> &str {
 
 #[test]
 fn a_request_refused_for_its_time_is_signed_again_by_the_endpoints_clock() {
-    for headers in [[DATE].as_slice(), &[DATE, "x-amzn-ErrorType: InvalidSignatureException"]] {
-        let headers: &'static [&'static str] = headers.to_vec().leak();
+    let kinds: [&'static [&'static str]; 3] = [
+        &[DATE],
+        &[DATE, "x-amzn-ErrorType: InvalidSignatureException"],
+        &[DATE, "x-amzn-ErrorType: AccessDeniedException"],
+    ];
+    for headers in kinds {
         let function = in_2015(headers);
         let gateway = gateway(&function);
         let reply = gateway.request("POST", "/aws?a=1", &["Authorization: theirs"], b"the body");
@@ -86,18 +90,24 @@ fn a_clock_that_does_not_help_is_forgotten() {
 }
 
 #[test]
-fn a_refusal_for_another_reason_is_not_repeated() {
-    let cases: [&'static [&'static str]; 2] = [&[DATE, "x-amzn-ErrorType: AccessDeniedException"], &[]];
-    for headers in cases {
-        let function = refusing(headers, r#"{"message":"no"}"#);
-        assert_eq!(gateway(&function).get("/aws").status, 403);
-        assert_eq!(function.pending().len(), 1, "{headers:?}");
+fn what_no_clock_can_mend_is_not_repeated() {
+    let times = |gateway: &Gateway, function: &FakeUpstream, status: u16| {
+        assert_eq!(gateway.get("/aws").status, status);
+        function.pending().len()
+    };
+    let without_date = refusing(&["x-amzn-ErrorType: InvalidSignatureException"], EXPIRED);
+    assert_eq!(times(&gateway(&without_date), &without_date, 403), 1);
+    for (kind, expected) in [("InvalidRequestContentException", 1), ("RequestExpired", 2)] {
+        let function = FakeUpstream::start(move |_, connection| {
+            let kind = format!("x-amzn-ErrorType: {kind}");
+            connection.answer("400 Bad Request", &[DATE, &kind], "{}").map(|()| Then::Keep)
+        });
+        assert_eq!(times(&gateway(&function), &function, 400), expected, "{kind}");
     }
     let unsigned = in_2015(&[DATE]);
     let gateway = Gateway::start();
     gateway.lambda("1", "/aws", at(&unsigned, "/"));
-    assert_eq!(gateway.get("/aws").status, 403);
-    assert_eq!(unsigned.pending().len(), 1, "nothing was signed");
+    assert_eq!(times(&gateway, &unsigned, 403), 1, "nothing was signed");
 }
 
 #[test]

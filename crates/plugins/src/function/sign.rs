@@ -40,15 +40,13 @@ pub(crate) struct Signable<'a> {
     pub(crate) clock_offset: i64,
 }
 
-/// The offset by which a refused request is worth signing again.
+/// The offset by which a refused request is worth signing again. A 403 may give no reason, or a wrong one: HTTP APIs
+/// and function URLs call every bad signature forbidden.
 pub(crate) fn worth_another(sign: &dyn Sign, response: &Response) -> Option<i64> {
-    let error_type = error_type(response);
-    let is_about_time =
-        ["Signature", "RequestExpired", "Skew", "Future"].iter().any(|part| error_type.contains(part));
-    // An HTTP API gives no reason, and a function's own answer no error type.
+    let about_time = ["Signature", "RequestExpired", "Skew", "Future"];
     let is_refusal = match response.status {
-        StatusCode::FORBIDDEN => is_about_time || error_type.is_empty(),
-        StatusCode::BAD_REQUEST => is_about_time,
+        StatusCode::FORBIDDEN => true,
+        StatusCode::BAD_REQUEST => about_time.iter().any(|part| error_type(response).contains(part)),
         _ => false,
     };
     let date = response.headers.get(name::DATE).filter(|_| is_refusal)?;
