@@ -13,7 +13,7 @@ use crate::say;
 /// The stand-ins that the suite `aws` asks for.
 const PARTS: [&str; 3] = ["serverless", "verifier", "ministack"];
 /// Where they listen.
-const PORTS: [u16; 4] = [3000, 8442, 8443, 4566];
+const PORTS: [u16; 5] = [3000, 8442, 8443, 8444, 4566];
 
 /// Builds, starts the stand-ins when they are not up, runs all suites, and stops what it started.
 pub(crate) fn run() -> Result<()> {
