@@ -94,9 +94,9 @@ fn pipelined_requests_are_answered_however_few_are_read_ahead() {
         let (gateway, _upstream) =
             echo(Settings::new().set("lockgate", json!({"limits": {"pipelined": ahead}})));
         let mut connection = gateway.connect();
-        let burst: String =
+        let burst: Vec<_> =
             (0..50).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n")).collect();
-        connection.send(burst).expect("the gateway reads");
+        connection.send(burst.concat()).expect("the gateway reads");
         for number in 0..50 {
             assert_eq!(connection.reply().text(), format!("/{number}"));
         }
