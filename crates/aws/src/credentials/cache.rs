@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwapOption;
 use lockgate_http::resolver::Resolver;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::failure::CredentialsFailure;
@@ -25,6 +25,8 @@ const WITHOUT_EXPIRY: Duration = Duration::from_mins(5);
 /// After a failure the wait doubles, from the first to the second.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// Credentials that AWS refuses are asked for again at once, unless they are newer than this.
+const YOUNG: Duration = Duration::from_secs(10);
 /// The machine may have slept: the clock on the wall is looked at this often.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
@@ -58,6 +60,8 @@ struct State {
     /// Whether a fetch is under way.
     is_fetching: watch::Sender<bool>,
     report: Mutex<Report>,
+    /// Somebody wants new credentials before it is time.
+    wanted: Notify,
 }
 
 /// Credentials that are good until they expire.
@@ -115,6 +119,7 @@ impl CredentialCache {
             live: ArcSwapOption::empty(),
             is_fetching: watch::Sender::new(true),
             report: Mutex::default(),
+            wanted: Notify::new(),
         });
         let task =
             self.runtime.spawn(keep(state.clone(), self.fetch.clone(), self.places.clone())).abort_handle();
@@ -155,6 +160,16 @@ impl Provider {
         let _ = tokio::time::timeout(patience, is_fetching.wait_for(|is| !is)).await;
     }
 
+    /// Has new credentials fetched, because AWS has refused these. Those that were given within the last seconds
+    /// are not asked for again.
+    pub fn renew(&self) {
+        let state = &self.0.state;
+        let refreshed = state.report().refreshed;
+        if refreshed.is_some_and(|refreshed| refreshed.elapsed().is_ok_and(|age| age >= YOUNG)) {
+            state.wanted.notify_waiters();
+        }
+    }
+
     /// Why there are no credentials: what was tried.
     pub fn tried(&self) -> String {
         match &self.0.state.report().failure {
@@ -187,7 +202,10 @@ async fn keep(state: Arc<State>, fetch: Arc<dyn Fetch>, places: Arc<Semaphore>) 
         while let Ok(rest) = due.duration_since(SystemTime::now())
             && !rest.is_zero()
         {
-            tokio::time::sleep(rest.min(LONGEST_SLEEP)).await;
+            let is_wanted = tokio::time::timeout(rest.min(LONGEST_SLEEP), state.wanted.notified()).await;
+            if is_wanted.is_ok() {
+                break;
+            }
         }
     }
 }

@@ -173,8 +173,12 @@ impl Sign for Iam {
 
     fn explain(&self) -> sign::Explain {
         let (region, service) = (self.signer.region().to_owned(), self.signer.service().to_owned());
+        let renew = self.keys.renewal();
         Box::new(move |status, error_type, words| {
             if let Some(refusal) = Refusal::of(status.as_u16(), error_type, words) {
+                if matches!(refusal, Refusal::Expired | Refusal::Key) {
+                    renew();
+                }
                 let mend = mend(&refusal);
                 tracing::warn!(%status, region, service, "aws refused the signature: {refusal}; {mend}");
             }

@@ -66,6 +66,19 @@ impl Keys {
         self.with(|_| ())
     }
 
+    /// What has new credentials fetched, where they are fetched at all, after AWS refused these.
+    pub(super) fn renewal(&self) -> impl FnOnce() + use<> {
+        let provider = match self {
+            Self::Fixed(_) => None,
+            Self::Kept(provider) => Some(provider.clone()),
+        };
+        move || {
+            if let Some(provider) = provider {
+                provider.renew();
+            }
+        }
+    }
+
     /// Lends the credentials of now.
     pub(super) fn with<R>(&self, use_them: impl FnOnce(&Credentials) -> R) -> Result<R, Error> {
         match self {

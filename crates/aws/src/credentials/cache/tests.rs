@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 
 use super::super::{Credentials, CredentialsFailure, Fetch, Fetched, Fetching};
-use super::{AT_ONCE, CredentialCache, LAST_RETRY, back_off, renewal};
+use super::{AT_ONCE, CredentialCache, LAST_RETRY, YOUNG, back_off, renewal};
 use crate::credentials::{CredentialSource, Origin};
 
 /// Answers a fetch each time it is let to: with a life, or with a failure where there is none.
@@ -135,6 +135,24 @@ async fn a_source_that_nobody_holds_is_forgotten() {
     while state.strong_count() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_are_fetched_again_unless_they_are_young() {
+    let script = Script::new(&[Some(HOUR), Some(HOUR)]);
+    let provider = cache(&script).provider(&source(Origin::Default));
+    script.gate.add_permits(2);
+    provider.fetched(PATIENCE).await;
+    tokio::task::yield_now().await;
+    provider.renew();
+    tokio::task::yield_now().await;
+    assert_eq!(script.fetches.load(Ordering::SeqCst), 1);
+    provider.0.state.report().refreshed = Some(SystemTime::now() - YOUNG);
+    provider.renew();
+    while provider.current(now()).is_some_and(|live| live.credentials().access_key() == "AKID1") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(script.fetches.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
