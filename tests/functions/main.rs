@@ -1,6 +1,7 @@
 //! Functions on this machine: real processes, called as AWS's clients call Lambda.
 
 mod dev;
+mod documentation;
 mod environments;
 mod examples;
 mod invoke;
