@@ -187,6 +187,30 @@ fn an_idle_client_is_told_to_go_in_two_steps() {
 }
 
 #[test]
+fn a_client_that_has_made_its_last_request_is_told_to_go() {
+    let bench = Bench::with(Settings::new().set("nginx_config.http.keepalive_requests", json!(2)));
+    let mut client = bench.client();
+    client.send([get(1), get(3)].concat());
+    let asked = client.until("§6.8: a round trip", |frame| frame.kind == PING);
+    client.send(frame(PING, ACK, 0, asked.payload));
+    let rest = client.rest();
+    let last = rest.iter().rfind(|frame| frame.kind == GOAWAY).expect("a farewell");
+    assert_eq!((last.number(0), last.number(4)), (3, code::NO_ERROR));
+    (0..2).for_each(|_| drop(bench.upstream.next()));
+}
+
+#[test]
+fn trailers_have_a_largest_size() {
+    let bench = Bench::new();
+    let trailers = block(&[("x", &"y".repeat(10_000)), ("z", &"y".repeat(6_380))]);
+    let (first, last) = trailers.split_at(16_000);
+    let mut client = bench.client();
+    let trailers = [headers(1, END_STREAM, first), frame(CONTINUATION, END_HEADERS, 1, last)].concat();
+    client.send([post(1), data(1, 0, "ab"), trailers].concat());
+    bench.check("trailers of more than 16 KiB", &mut client, &Then::Refused(1, 400));
+}
+
+#[test]
 fn a_client_that_grants_nothing_loses_its_stream() {
     let bench = Bench::with(Settings::new().set("nginx_config.http.send_timeout", json!("200ms")));
     let mut client = Client::bare(&bench.gateway);

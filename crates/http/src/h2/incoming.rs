@@ -22,6 +22,7 @@ pub(crate) struct IncomingBody {
     length: Option<u64>,
     has_ended: bool,
     budget: u64,
+    max_trailers: usize,
     timeout: Duration,
     /// Runs while there is nothing to read.
     silence: Option<Timer>,
@@ -43,6 +44,7 @@ impl IncomingBody {
             length,
             has_ended: false,
             budget: settings.max_body,
+            max_trailers: settings.limits.trailers,
             timeout: settings.body_timeout,
             silence: None,
             interims,
@@ -91,7 +93,14 @@ impl IncomingBody {
     }
 
     fn keep_trailers(&mut self, fields: Result<Option<http::HeaderMap>, h2::Error>) -> Result<(), BodyError> {
-        self.trailers = fields.map_err(broken)?.map(|fields| convert::trailers(&fields));
+        if let Some(fields) = fields.map_err(broken)? {
+            let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+            if size > self.max_trailers {
+                let error = BodyErrorKind::Framing("trailers are too large");
+                return Err(BodyError::new(Fault::Client, error));
+            }
+            self.trailers = Some(convert::trailers(&fields));
+        }
         self.has_ended = true;
         Ok(())
     }

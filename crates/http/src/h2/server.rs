@@ -25,8 +25,6 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Streams that were reset and are remembered for a second: what the client had sent before it knew is not wrong.
 const REMEMBERED: usize = 64;
-/// How long a client may take to close its side of a connection that has no requests any more.
-const CLOSING: Duration = Duration::from_secs(2);
 
 /// Serves an HTTP/2 connection to its end; `buffer` holds what was read of it already.
 pub(crate) async fn serve<S: Service>(
@@ -142,7 +140,7 @@ impl Line {
         if self.state != State::Ending {
             if self.meter.is_closing() {
                 self.state = State::Ending;
-                self.idle.arm(CLOSING);
+                self.idle.arm(self.settings.linger_timeout);
             } else if let Poll::Ready(reason) = self.poll_fault(cx) {
                 return Poll::Ready(Event::Fault(reason));
             }
@@ -176,7 +174,7 @@ impl Line {
     fn abort(&mut self, reason: Reason) {
         self.connection.abrupt_shutdown(reason);
         self.state = State::Ending;
-        self.idle.arm(CLOSING);
+        self.idle.arm(self.settings.linger_timeout);
     }
 
     /// Tells the client to go with the last request that a connection may have.
@@ -191,7 +189,7 @@ impl Line {
     fn dismiss(&mut self) {
         self.connection.graceful_shutdown();
         self.state = State::Leaving;
-        self.idle.arm(CLOSING);
+        self.idle.arm(self.settings.linger_timeout);
     }
 
     /// Looks at a connection whose timer has fired; whether it is over.
@@ -201,7 +199,7 @@ impl Line {
             // A client that does not close its side is not waited for; one that has requests under way is.
             State::Ending => return true,
             State::Leaving if is_idle => return true,
-            State::Leaving => self.idle.arm(CLOSING),
+            State::Leaving => self.idle.arm(self.settings.linger_timeout),
             State::Open => {
                 let since = self.active.ended.get().elapsed();
                 let left = self.settings.idle_timeout.saturating_sub(since);
