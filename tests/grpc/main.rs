@@ -1,4 +1,4 @@
-//! gRPC through the gateway, between a client and a server of the project's own (`grpcio` from PyPI).
+//! gRPC through the gateway, between a client and a server of the gRPC project (its package for Python).
 //!
 //! `install.sh` fetches it when the suite runs, so it runs only when named: `--test grpc`.
 

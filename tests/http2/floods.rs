@@ -1,6 +1,6 @@
 //! RFC 9113 §10.5: what costs the gateway more than the client is counted, and ends the connection.
 
-use lockgate_tests::Settings;
+use lockgate_tests::{FakeUpstream, Gate, Gateway, Settings, Then as Goes};
 use serde_json::json;
 
 use crate::bench::{Bench, Then};
@@ -184,6 +184,33 @@ fn an_idle_client_is_told_to_go_in_two_steps() {
     assert_eq!((last[0].number(0), last[0].number(4)), (1, code::NO_ERROR));
     assert!(rest.iter().any(|frame| frame.kind == HEADERS && frame.status() == 200), "{rest:?}");
     bench.upstream.next();
+}
+
+#[test]
+fn a_gateway_that_ends_tells_its_clients_in_two_steps_and_finishes_their_requests() {
+    let gate = Gate::new();
+    let wait = gate.clone();
+    let upstream = FakeUpstream::start(move |_, connection| {
+        wait.pass();
+        connection.answer("200 OK", &[], "ok").map(|()| Goes::Keep)
+    });
+    let mut gateway = Gateway::start();
+    gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    let mut client = Client::open(&gateway);
+    client.send(get(1));
+    upstream.next();
+    gateway.process().signal("TERM");
+    let first = client.until("§6.8: that it is to go", |frame| frame.kind == GOAWAY);
+    assert_eq!((first.number(0), first.number(4)), ((1 << 31) - 1, code::NO_ERROR));
+    let asked = client.until("§6.8: a round trip", |frame| frame.kind == PING);
+    client.send(frame(PING, ACK, 0, asked.payload));
+    let last = client.until("§6.8: the last stream", |frame| frame.kind == GOAWAY);
+    assert_eq!((last.number(0), last.number(4)), (1, code::NO_ERROR));
+    gate.open();
+    assert_eq!(client.status(1), 200);
+    client.rest();
+    client.finish();
+    assert_eq!(gateway.finish().code, Some(0));
 }
 
 #[test]
