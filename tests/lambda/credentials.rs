@@ -179,11 +179,16 @@ fn without_credentials_it_is_503_and_says_what_was_tried() {
         "no AWS credentials: tried env, profile, web_identity, container, imds"});
     assert_eq!((reply.status, reply.json()), (503, expected));
     assert!(function.pending().is_empty(), "nothing leaves unsigned");
-    let log = gateway.output();
-    assert!(
-        log.contains("no aws credentials: env: ") && log.contains("AWS_WEB_IDENTITY_TOKEN_FILE"),
-        "{log}"
-    );
+    let entry = &told(&gateway)["list"][0];
+    assert_eq!((&entry["source"], &entry["is_good"]), (&json!("default"), &json!(false)));
+    let error = entry["last_error"]["message"].as_str().unwrap_or_default();
+    assert!(error.contains("imds: ") && entry["last_error"]["failures"].as_u64() > Some(0), "{entry}");
+    eventually("the log says why", || {
+        let log = gateway.output();
+        let is_said =
+            log.contains("no aws credentials: env: ") && log.contains("AWS_WEB_IDENTITY_TOKEN_FILE");
+        is_said.then_some(())
+    });
 }
 
 #[test]
@@ -268,8 +273,11 @@ fn no_secret_is_in_anything_the_program_writes_or_answers() {
         (keys.lock().expect("no test thread panics here").len() > 2).then_some(())
     });
     answers.push(told(&gateway).to_string());
-    let log = gateway.output();
-    assert!(log.contains("SignatureDoesNotMatch: The request signature does not match."), "{log}");
+    let log = eventually("the refusal is in the log", || {
+        let is_said =
+            |log: &String| log.contains("SignatureDoesNotMatch: The request signature does not match.");
+        Some(gateway.output()).filter(is_said)
+    });
     let secrets = [&of_config[..], &[POD_TOKEN, SECRET, SESSION, "variable-that-must-not-leak"]].concat();
     for secret in &secrets {
         assert!(!log.contains(secret), "{secret} in the log: {log}");

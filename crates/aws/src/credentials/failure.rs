@@ -52,7 +52,8 @@ pub(super) fn reason(error: &CredentialsError) -> String {
     let mut text = String::new();
     let mut next = error.source();
     if next.is_none() {
-        text.push_str(&error.to_string());
+        let is_absent = matches!(error, CredentialsError::CredentialsNotLoaded(_));
+        text.push_str(&if is_absent { "there are none".to_owned() } else { error.to_string() });
     }
     while let Some(cause) = next {
         if !text.is_empty() {
@@ -98,6 +99,6 @@ mod tests {
     fn a_reason_is_one_line_of_bounded_length() {
         assert_eq!(reason(&CredentialsError::provider_error("first\nsecond")), "first");
         assert_eq!(reason(&CredentialsError::provider_error("é".repeat(1000))).chars().count(), 300);
-        assert!(reason(&CredentialsError::not_loaded_no_source()).contains("not enabled"));
+        assert_eq!(reason(&CredentialsError::not_loaded_no_source()), "there are none");
     }
 }
