@@ -11,6 +11,27 @@ fn answering(response: &'static str) -> (Gateway, FakeUpstream) {
 }
 
 #[test]
+fn an_expectation_is_passed_on_where_the_settings_say_so() {
+    let upstream = FakeUpstream::raw(|_, mut connection| {
+        let head = connection.read_head().expect("a head").expect("not closed");
+        assert_eq!(head.get("Expect"), Some("100-continue"));
+        let _ = connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+        let body = connection.read_exact(4).expect("the body");
+        let _ = connection.answer("200 OK", &["Connection: close"], body);
+    });
+    let gateway = Gateway::with(Settings::new().set("lockgate.pass_expect", json!(true)));
+    gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    let mut connection = gateway.connect();
+    connection
+        .send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        .expect("the gateway reads");
+    let interim = connection.read_head().expect("an interim answer").expect("not closed");
+    assert_eq!(interim.start, "HTTP/1.1 100 Continue");
+    connection.send("body").expect("the gateway reads");
+    assert_eq!(connection.reply().text(), "body");
+}
+
+#[test]
 fn hop_by_hop_headers_of_a_request_stop_here() {
     let (gateway, upstream) = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let headers = [

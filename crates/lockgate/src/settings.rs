@@ -36,6 +36,8 @@ const LONGEST_FILE: u64 = 1 << 20;
 pub(crate) struct Settings {
     /// `apisix.node_listen`: where the data plane listens. Default: 9080 and 9081.
     pub(crate) listeners: Vec<Listener>,
+    /// `lockgate.pass_expect`: whether `Expect: 100-continue` goes to the upstream. Default: false.
+    pub(crate) pass_expect: bool,
     /// `apisix.enable_server_tokens`: whether `Server` names the version. Default: true.
     pub(crate) server_tokens: bool,
     /// `apisix.enable_control` and `apisix.control`: where the Control API listens, where it does. Default:

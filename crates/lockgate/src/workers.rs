@@ -76,7 +76,7 @@ fn server_settings(settings: &Settings) -> ServerSettings {
         max_body: settings.http.client_max_body_size.unwrap_or(u64::MAX),
         server: Some(if settings.server_tokens { version } else { "lockgate" }.into()),
         http2: settings.http.http2.clone(),
-        ..ServerSettings::default()
+        passes_expect: settings.pass_expect,
     }
 }
 

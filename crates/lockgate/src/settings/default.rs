@@ -25,6 +25,7 @@ impl Default for Settings {
         let minute = Duration::from_mins(1);
         Self {
             listeners: vec![listener(9080), listener(9081)],
+            pass_expect: false,
             server_tokens: true,
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
             encryption: Encryption { enabled: true, keyring: Vec::new() },

@@ -38,6 +38,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {
+            lockgate.set("pass_expect", &mut settings.pass_expect);
             lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
         });
         function::read(root, &mut settings.functions);
