@@ -163,6 +163,16 @@ impl Body {
         }
     }
 
+    /// Whether the last byte of the length that is known now is the end: by HTTP/1.1 no trailers follow it.
+    pub(crate) fn ends_with_its_length(&self) -> bool {
+        match &self.0 {
+            Inner::Empty | Inner::Full(_) => true,
+            Inner::Request(body) => body.length().is_some(),
+            Inner::Response(body) => body.length().is_some(),
+            Inner::H2(_) | Inner::H2Response(_) | Inner::Stream(_) => false,
+        }
+    }
+
     /// Whether trailer fields may follow the last byte.
     pub(crate) fn may_have_trailers(&self) -> bool {
         !matches!(&self.0, Inner::Empty | Inner::Full(_))

@@ -17,7 +17,7 @@ pub(super) const SEND_BUFFER: usize = 64 * 1024;
 /// Sends a body that is pulled.
 pub(super) struct Outflow {
     stream: SendStream<Bytes>,
-    stall: Timer,
+    stall: Option<Timer>,
     is_stalled: bool,
     patience: Duration,
     /// Bytes at the front of the body's data that were looked at and not sent.
@@ -54,7 +54,7 @@ impl Outflow {
     pub(super) fn new(stream: SendStream<Bytes>, length: Option<u64>, patience: Duration) -> Self {
         Self {
             stream,
-            stall: Timer::new(),
+            stall: None,
             is_stalled: false,
             patience,
             in_reach: 0,
@@ -89,6 +89,10 @@ impl Outflow {
                 return Poll::Pending;
             };
             self.send(body, granted?.min(wanted))?;
+            if self.has_ended {
+                // Read to its very end, it gives its connection back.
+                let _ = body.poll_ready(cx);
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -128,19 +132,21 @@ impl Outflow {
                 Poll::Pending => break,
             }
         }
+        let stall = self.stall.get_or_insert_with(Timer::new);
         if !std::mem::replace(&mut self.is_stalled, true) {
-            self.stall.arm(self.patience);
+            stall.arm(self.patience);
         }
-        self.stall.poll(cx).map(|()| Err(Stopped::Stalled))
+        stall.poll(cx).map(|()| Err(Stopped::Stalled))
     }
 
     fn send(&mut self, body: &mut Body, count: usize) -> Result<(), Stopped> {
         let data = Bytes::copy_from_slice(&body.data()[..count]);
+        let ends_with_its_length = body.ends_with_its_length();
         body.consume(count);
         self.in_reach -= count;
         self.left = self.left.map(|left| left - count as u64);
         self.sent += count as u64;
-        self.has_ended = self.in_reach == 0 && body.length() == Some(0) && !body.may_have_trailers();
+        self.has_ended = self.in_reach == 0 && ends_with_its_length && body.length() == Some(0);
         self.stream.send_data(data, self.has_ended).map_err(|_| Stopped::Closed)
     }
 

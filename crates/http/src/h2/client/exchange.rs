@@ -52,7 +52,7 @@ struct Upload {
 
 /// The wait for the next sign of a peer.
 struct Silence {
-    timer: Timer,
+    timer: Option<Timer>,
     is_armed: bool,
     within: Duration,
 }
@@ -68,10 +68,11 @@ pub(super) struct Failure {
 
 impl Silence {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(Timer::new);
         if !std::mem::replace(&mut self.is_armed, true) {
-            self.timer.arm(self.within);
+            timer.arm(self.within);
         }
-        self.timer.poll(cx)
+        timer.poll(cx)
     }
 }
 
@@ -124,7 +125,7 @@ impl Exchange {
             }
             Err(error) => (refusal, unsent) = (Some(error), Some(body)),
         }
-        let silence = Silence { timer: Timer::new(), is_armed: false, within: timeouts.read };
+        let silence = Silence { timer: None, is_armed: false, within: timeouts.read };
         Self {
             stream,
             refusal,
