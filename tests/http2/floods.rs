@@ -46,6 +46,25 @@ fn requests_pay_for_the_frames_that_come_with_them() {
 }
 
 #[test]
+fn data_pays_for_the_windows_that_let_it_through() {
+    let (gateway, upstream) = (Gateway::start(), FakeUpstream::fixed("x".repeat(24 << 20).leak()));
+    gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    let mut client = Client::open(&gateway);
+    client.send(get(1));
+    let mut received = 0;
+    while received < 24 << 20 {
+        let data = client.until("more data", |frame| frame.kind == DATA || frame.kind == GOAWAY);
+        assert_eq!(data.kind, DATA, "§6.9: {data:?} after {received} bytes");
+        let count = u32::try_from(data.payload.len()).expect("a frame is short");
+        received += count;
+        if count > 0 {
+            client.send([window(1, count), window(0, count)].concat());
+        }
+    }
+    upstream.next();
+}
+
+#[test]
 fn requests_that_are_taken_back_are_counted() {
     for limit in [20, 256] {
         let bench = Bench::with(Settings::new().set("nginx_config.http.http2_max_resets", json!(limit)));
