@@ -351,6 +351,7 @@ impl Environment {
         self.process.set(Handle::default());
         process.kill();
         let status = process.wait().await?;
+        process.bury_group().await;
         drop(process);
         // Everything that it wrote belongs to it; a process that left the group must not keep us.
         let _ = timeout(LAST_WORDS, async { while readers.join_next().await.is_some() {} }).await;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getpgid, kill_process_group, prlimit, waitid,
@@ -13,6 +14,10 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 const MAPPED_BEYOND: u64 = 512 << 20;
 /// Processes of one group that are looked at for their memory.
 const MOST_PROCESSES: usize = 64;
+/// How often members of a group are looked for that have become ours.
+const BURIALS: usize = 200;
+/// The pause between two looks.
+const BETWEEN_BURIALS: Duration = Duration::from_millis(10);
 /// Variables that are handed down to a function; whatever else we were started with is not its business.
 const HANDED_DOWN: [&str; 17] = [
     "PATH",
@@ -91,6 +96,22 @@ impl Process {
     /// Ends the whole group.
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+
+    /// Takes leave of members of the group that became ours when their own parent ended, as they do where we are the
+    /// first process of a container.
+    pub(crate) async fn bury_group(&self) {
+        let Some(pid) = self.pid else { return };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        for _ in 0..BURIALS {
+            match waitid(WaitId::Pgid(Some(pid)), look) {
+                Ok(Some(_)) => {}
+                // Killed, and not gone yet.
+                Ok(None) => tokio::time::sleep(BETWEEN_BURIALS).await,
+                // There is none.
+                Err(_) => return,
+            }
+        }
     }
 
     fn signal(&self, signal: Signal) {

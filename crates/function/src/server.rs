@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
+use crate::body::Budget;
 use crate::bootstrap::Bootstraps;
 use crate::description::{Description, InvalidDescription, Name};
 use crate::events::Events;
@@ -82,12 +83,14 @@ pub(crate) struct Server {
     pub(crate) events: Rc<Events>,
     pub(crate) check: Option<Arc<dyn Check>>,
     pub(crate) region: Box<str>,
+    pub(crate) budget: Budget,
 }
 
 /// Functions that run.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    hands_over: watch::Sender<bool>,
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -96,6 +99,11 @@ impl Running {
     /// Where they are called.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Takes no more clients, since another program does so on the same socket. Those that are served go on.
+    pub fn hand_over(&self) {
+        self.hands_over.send_replace(true);
     }
 
     /// Ends all of it: calls that are under way have so long to end, then every process is ended. Blocks until
@@ -149,11 +157,12 @@ pub fn start(
         let bootstraps = Bootstraps::write(&settings.directory)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopping) = oneshot::channel();
-        let work = Work { settings, functions, listener, bootstraps, stopping };
+        let (hands_over, handed_over) = watch::channel(false);
+        let work = Work { settings, functions, listener, bootstraps, stopping, handed_over };
         let thread = std::thread::Builder::new()
             .name("functions".to_owned())
             .spawn(move || LocalSet::new().block_on(&runtime, work.run()))?;
-        Ok(Running { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Running { address, hands_over, stop: Some(stop), thread: Some(thread) })
     };
     prepared().map_err(cannot_run)
 }
@@ -165,6 +174,7 @@ struct Work {
     listener: std::net::TcpListener,
     bootstraps: Bootstraps,
     stopping: oneshot::Receiver<Duration>,
+    handed_over: watch::Receiver<bool>,
 }
 
 impl Work {
@@ -183,8 +193,9 @@ impl Work {
         let pools: BTreeMap<_, _> = self.functions.into_iter().map(pool).collect();
         let watcher = tokio::task::spawn_local(files::watch(pools.values().cloned().collect()));
         let events = Rc::default();
-        let server = Rc::new(Server { pools, events, check: self.settings.check, region });
-        let grace = accept(&server, &listener, self.stopping).await;
+        let server =
+            Rc::new(Server { pools, events, check: self.settings.check, region, budget: Budget::default() });
+        let grace = accept(&server, listener, self.stopping, self.handed_over).await;
         watcher.abort();
         let by = Instant::now() + grace;
         let mut closing = JoinSet::new();
@@ -199,16 +210,22 @@ impl Work {
 /// Takes clients until told to stop; then those that are served finish. How much of the grace is left.
 async fn accept(
     server: &Rc<Server>,
-    listener: &TcpListener,
+    listener: TcpListener,
     mut stopping: oneshot::Receiver<Duration>,
+    mut handed_over: watch::Receiver<bool>,
 ) -> Duration {
+    let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     let (ending, ends) = watch::channel(false);
     let grace = loop {
         let accepted = tokio::select! {
             // Whoever holds the other end is gone: then there is no time left either.
             grace = &mut stopping => break grace.unwrap_or_default(),
-            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => accepted,
+            _ = handed_over.wait_for(|over| *over), if listener.is_some() => {
+                listener = None;
+                continue;
+            }
+            accepted = next_client(listener.as_ref()), if connections.len() < MOST_CONNECTIONS => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
@@ -223,6 +240,14 @@ async fn accept(
     let all = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(grace, all).await;
     grace.saturating_sub(began.elapsed())
+}
+
+/// The next client; none ever without a listener.
+async fn next_client(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn serve(server: Rc<Server>, socket: TcpStream, peer: SocketAddr, mut ends: watch::Receiver<bool>) {

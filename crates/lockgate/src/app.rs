@@ -110,6 +110,9 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     drop(sockets);
     if is_followed {
         tracing::warn!("handed over: connections of this process end when their clients are done");
+        if let Some(functions) = &functions {
+            functions.hand_over();
+        }
     } else {
         tracing::info!("ending: requests in flight finish first");
         phase.send_replace(Phase::Ending);

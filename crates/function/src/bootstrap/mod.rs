@@ -63,6 +63,9 @@ pub(crate) fn command(pool: &Pool, api: SocketAddr) -> Command {
     let name = description.name.as_str();
     command
         .current_dir(&description.directory)
+        .env("PYTHONUNBUFFERED", "1")
+        .envs(description.environment.iter().map(|(name, value)| (name, value)))
+        // Lambda's own variables, which a function cannot set.
         .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
         .env("_HANDLER", handler)
         .env("LAMBDA_TASK_ROOT", &description.directory)
@@ -74,9 +77,7 @@ pub(crate) fn command(pool: &Pool, api: SocketAddr) -> Command {
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
         .env("AWS_REGION", &*pool.shared.region)
-        .env("AWS_DEFAULT_REGION", &*pool.shared.region)
-        .env("PYTHONUNBUFFERED", "1")
-        .envs(description.environment.iter().map(|(name, value)| (name, value)));
+        .env("AWS_DEFAULT_REGION", &*pool.shared.region);
     command
 }
 

@@ -1,5 +1,6 @@
 //! The Invoke API: calls that wait for their answer, calls that do not, and answers in an event stream.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,8 +13,9 @@ use serde_json::json;
 
 use super::frame::Frames;
 use super::refusal::{Code, not_called, refuse};
-use super::{Call, json, set, whole};
+use super::{Call, json, no_body, set};
 use crate::body::Body;
+use crate::body::Held;
 use crate::id::RequestId;
 use crate::invocation::{Answer, AnswerStream, Chunk, Failure, Job, MOST_BYTES};
 use crate::pool::Pool;
@@ -38,29 +40,29 @@ enum Kind {
 /// `Invoke`.
 pub(super) async fn invoke(call: Call<'_>, name: &str, body: Incoming) -> Response<Body> {
     match prepared(call, name, body).await {
-        Ok((pool, Kind::DryRun, job)) => bare(StatusCode::NO_CONTENT, pool, &job.id),
-        Ok((_, Kind::Event, job)) if job.event.len() > MOST_EVENT => refuse(
+        Ok((pool, Kind::DryRun, job, _)) => bare(StatusCode::NO_CONTENT, pool, &job.id),
+        Ok((_, Kind::Event, job, _)) if job.event.len() > MOST_EVENT => refuse(
             Code::TooLarge,
             &format!(
                 "{} byte payload is too large for the Event invocation type (limit {MOST_EVENT} bytes)",
                 job.event.len()
             ),
         ),
-        Ok((pool, Kind::Event, job)) => {
+        Ok((pool, Kind::Event, job, _)) => {
             let id = job.id;
             match call.server.events.accept(pool, job) {
                 Ok(()) => bare(StatusCode::ACCEPTED, pool, &id),
                 Err(refusal) => not_called(&refusal),
             }
         }
-        Ok((pool, Kind::RequestResponse, job)) => waited_for(pool, job).await,
+        Ok((pool, Kind::RequestResponse, job, _held)) => waited_for(pool, job).await,
         Err(refusal) => *refusal,
     }
 }
 
 /// `InvokeWithResponseStream`.
 pub(super) async fn stream(call: Call<'_>, name: &str, body: Incoming) -> Response<Body> {
-    let (pool, kind, job) = match prepared(call, name, body).await {
+    let (pool, kind, job, _held) = match prepared(call, name, body).await {
         Ok(prepared) => prepared,
         Err(refusal) => return *refusal,
     };
@@ -92,15 +94,17 @@ async fn prepared<'a>(
     call: Call<'a>,
     name: &str,
     body: Incoming,
-) -> Result<(&'a std::rc::Rc<Pool>, Kind, Job), Refused> {
-    let body = whole(body).await.map_err(|status| {
-        let code =
-            if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::InvalidContent };
-        refuse(
-            code,
-            &format!("Request must be smaller than {MOST_BYTES} bytes for the InvokeFunction operation"),
-        )
+) -> Result<(&'a Rc<Pool>, Kind, Job, Held), Refused> {
+    let held = call.server.budget.read(body, MOST_BYTES).await.map_err(|status| match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let text =
+                format!("Request must be smaller than {MOST_BYTES} bytes for the InvokeFunction operation");
+            refuse(Code::TooLarge, &text)
+        }
+        StatusCode::TOO_MANY_REQUESTS => refuse(Code::TooMany, no_body(status)),
+        _ => refuse(Code::InvalidContent, no_body(status)),
     })?;
+    let body = held.bytes.clone();
     call.check_signature(&body)?;
     let pool = call.function(name)?;
     let kind = match call.header("x-amz-invocation-type") {
@@ -121,7 +125,7 @@ async fn prepared<'a>(
     job.wants_log = call.header("x-amz-log-type") == Some("Tail");
     job.trace = call.header("x-amzn-trace-id").map(Into::into);
     job.client_context = client_context(call)?;
-    Ok((pool, kind, job))
+    Ok((pool, kind, job, held))
 }
 
 fn client_context(call: Call<'_>) -> Result<Option<Box<str>>, Refused> {
@@ -138,7 +142,7 @@ fn client_context(call: Call<'_>) -> Result<Option<Box<str>>, Refused> {
     }
 }
 
-async fn waited_for(pool: &std::rc::Rc<Pool>, job: Job) -> Response<Body> {
+async fn waited_for(pool: &Rc<Pool>, job: Job) -> Response<Body> {
     let (id, wants_log) = (job.id, job.wants_log);
     let answer = match pool.invoke(job).await {
         Ok(answer) => answer,

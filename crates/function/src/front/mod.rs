@@ -98,11 +98,11 @@ impl<'a> Call<'a> {
         let Some(pool) = self.server.pools.get(name) else {
             return door.no_function(name);
         };
-        let body = match whole(body).await {
-            Ok(body) => body,
-            Err(status) => return door.refusal(status, "the body is longer than 6 MB or broke off"),
+        let held = match self.server.budget.read(body, MOST_BYTES).await {
+            Ok(held) => held,
+            Err(status) => return door.refusal(status, no_body(status)),
         };
-        Web { call: self, pool, door, prefix }.answer(body).await
+        Web { call: self, pool, door, prefix }.answer(held.bytes.clone()).await
     }
 
     /// A header as text.
@@ -149,9 +149,14 @@ fn decode(text: &str) -> String {
     String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Reads a body, if it is not longer than Lambda takes.
-async fn whole(body: Incoming) -> Result<Bytes, StatusCode> {
-    crate::body::whole(body, MOST_BYTES).await
+/// Why a body was not taken in.
+fn no_body(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than 6 MB",
+        StatusCode::TOO_MANY_REQUESTS => "too many bodies are held already",
+        StatusCode::REQUEST_TIMEOUT => "the body did not come",
+        _ => "the body broke off",
+    }
 }
 
 /// An answer with a body of JSON.
