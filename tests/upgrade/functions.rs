@@ -25,9 +25,11 @@ fn calls_of_functions_go_on_through_upgrades() {
         json!({"f": {"runtime": "python3", "handler": "app.handler", "directory": folder.path(), "timeout": "60s"}}),
     );
     let mut gateways = Generations::start(settings);
-    let output = gateways.first.output();
-    let line = output.lines().find(|line| line.trim_start().starts_with("functions ")).expect("shown");
-    let server = line.rsplit_once("http://").expect("an address").1.trim();
+    let server = eventually("the banner should show where functions are called", || {
+        let output = gateways.first.output();
+        let line = output.lines().find(|line| line.trim_start().starts_with("functions "))?;
+        Some(line.rsplit_once("http://")?.1.trim().to_owned())
+    });
     gateways.first.lambda("1", "/f", json!({"function_uri": format!("http://{server}/urls/f")}));
     let url = gateways.first.url("/f");
     let mut slow = Connection::open(server.parse().expect("an address"));
