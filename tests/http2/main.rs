@@ -6,4 +6,5 @@ mod frames;
 mod framing;
 mod messages;
 mod streams;
+mod upstreams;
 mod wire;

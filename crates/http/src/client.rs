@@ -49,7 +49,7 @@ pub struct SendFailure {
     pub error: ClientError,
     /// The address that was asked, when there was a connection.
     pub remote: Option<SocketAddr>,
-    /// The body, when nothing of it was used: for another peer.
+    /// The body, when it is whole: nothing of it was used, or what was is at hand. For another peer.
     pub body: Option<Body>,
 }
 

@@ -14,6 +14,9 @@ use crate::timer::Timer;
 /// Bytes of one stream that may wait in memory to be sent.
 pub(super) const SEND_BUFFER: usize = 64 * 1024;
 
+/// How much of a body is kept in case a peer has not looked at it, in bytes.
+const KEPT: u64 = 64 * 1024;
+
 /// Sends a body that is pulled.
 pub(super) struct Outflow {
     stream: SendStream<Bytes>,
@@ -25,6 +28,8 @@ pub(super) struct Outflow {
     /// What is still to come of the length that was declared.
     left: Option<u64>,
     sent: u64,
+    /// What was sent, as long as it is little and may have to be sent again.
+    kept: Option<Vec<Bytes>>,
     has_ended: bool,
 }
 
@@ -60,8 +65,19 @@ impl Outflow {
             in_reach: 0,
             left: length,
             sent: 0,
+            kept: None,
             has_ended: false,
         }
+    }
+
+    /// Keeps what is sent, up to [`KEPT`] bytes.
+    pub(super) fn keep(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    /// All that was sent, if it was kept.
+    pub(super) fn take_kept(&mut self) -> Option<Vec<Bytes>> {
+        self.kept.take()
     }
 
     /// Bytes of body that were handed on.
@@ -146,6 +162,10 @@ impl Outflow {
         self.in_reach -= count;
         self.left = self.left.map(|left| left - count as u64);
         self.sent += count as u64;
+        match &mut self.kept {
+            Some(kept) if self.sent <= KEPT => kept.push(data.clone()),
+            _ => self.kept = None,
+        }
         self.has_ended = self.in_reach == 0 && ends_with_its_length && body.length() == Some(0);
         self.stream.send_data(data, self.has_ended).map_err(|_| Stopped::Closed)
     }
@@ -153,7 +173,10 @@ impl Outflow {
     fn end(&mut self, body: &mut Body) -> Result<(), Stopped> {
         self.has_ended = true;
         let sent = match body.trailers().map(|trailers| convert::trailer_map(&trailers)) {
-            Some(trailers) if !trailers.is_empty() => self.stream.send_trailers(trailers),
+            Some(trailers) if !trailers.is_empty() => {
+                self.kept = None;
+                self.stream.send_trailers(trailers)
+            }
             _ => self.stream.send_data(Bytes::new(), true),
         };
         sent.map_err(|_| Stopped::Closed)

@@ -62,6 +62,34 @@ fn a_request_that_breaks_off_is_never_ended_upstream() {
 }
 
 #[test]
+fn a_streamed_body_that_nobody_looked_at_is_sent_again_whole() {
+    on_a_worker(async {
+        let proxy = proxy().await;
+        let (answer, mut body) = client(&proxy).await.send_request(post(), false).unwrap();
+        body.send_data(Bytes::from_static(b"one "), false).unwrap();
+        let mut connection = h2::server::handshake(proxy.accept().await).await.unwrap();
+        let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let mut upload = request.into_body();
+        let first = tokio::select! {
+            data = upload.data() => data.unwrap().unwrap(),
+            more = connection.accept() => panic!("{more:?}"),
+        };
+        assert_eq!(first, "one ");
+        respond.send_reset(Reason::REFUSED_STREAM);
+        let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+        tokio::task::spawn_local(async move { while let Some(Ok(_)) = connection.accept().await {} });
+        body.send_data(Bytes::from_static(b"two"), true).unwrap();
+        let (mut upload, mut all) = (request.into_body(), Vec::new());
+        while let Some(data) = upload.data().await {
+            all.extend_from_slice(&data.unwrap());
+        }
+        assert_eq!(all, b"one two");
+        respond.send_response(http::Response::new(()), true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), StatusCode::OK);
+    });
+}
+
+#[test]
 fn a_broken_chunk_is_never_ended_upstream() {
     on_a_worker(async {
         let proxy = proxy().await;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::head;
 use super::lines::Slot;
+use super::replay::Replay;
 use crate::body::Body;
 use crate::client::Timeouts;
 use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
@@ -46,8 +47,10 @@ pub(super) struct Exchange {
 struct Upload {
     /// `None` when there is nothing more to send, or nobody who takes it.
     outflow: Option<Outflow>,
+    /// What is still to be sent.
     body: Body,
-    is_untouched: bool,
+    /// What was sent, until a response has begun; `None` when it was too much to keep.
+    sent: Option<Vec<Bytes>>,
 }
 
 /// The wait for the next sign of a peer.
@@ -62,7 +65,7 @@ pub(super) struct Failure {
     pub(super) error: ClientError,
     /// Whether the request may be sent again.
     pub(super) may_repeat: bool,
-    /// The body, where nothing of it was used.
+    /// The body, where it is whole.
     pub(super) unused: Option<Body>,
 }
 
@@ -82,7 +85,6 @@ impl Upload {
     fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
         let Some(outflow) = &mut self.outflow else { return Ok(()) };
         let sent = outflow.poll(&mut self.body, cx);
-        self.is_untouched = outflow.sent() == 0;
         match sent {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => self.body = Body::empty(),
@@ -92,8 +94,18 @@ impl Upload {
                 return Err(error);
             }
         }
+        self.sent = outflow.take_kept();
         self.outflow = None;
         Ok(())
+    }
+
+    /// The whole body again, where what was sent of it is at hand.
+    fn into_whole(mut self) -> Option<Body> {
+        let sent = match &mut self.outflow {
+            Some(outflow) => outflow.take_kept(),
+            None => self.sent,
+        };
+        sent.map(|sent| if sent.is_empty() { self.body } else { Replay::body(sent, self.body) })
     }
 
     fn is_over(&self) -> bool {
@@ -120,8 +132,12 @@ impl Exchange {
         let (mut refusal, mut unsent, mut stream) = (None, None, None);
         match slot.sender.send_request(request, ends) {
             Ok((response, outflow)) => {
-                let outflow = (!ends).then(|| Outflow::new(outflow, length, timeouts.send));
-                stream = Some((response, Upload { outflow, body, is_untouched: true }));
+                let outflow = (!ends).then(|| {
+                    let mut outflow = Outflow::new(outflow, length, timeouts.send);
+                    outflow.keep();
+                    outflow
+                });
+                stream = Some((response, Upload { outflow, body, sent: Some(Vec::new()) }));
             }
             Err(error) => (refusal, unsent) = (Some(error), Some(body)),
         }
@@ -212,9 +228,9 @@ impl Exchange {
             }
             _ => false,
         };
-        let unused = match &mut self.stream {
+        let unused = match self.stream {
             None => self.unsent.take(),
-            Some((_, upload)) => upload.is_untouched.then(|| std::mem::take(&mut upload.body)),
+            Some((_, upload)) => upload.into_whole(),
         };
         Failure { error, may_repeat, unused }
     }
@@ -229,7 +245,11 @@ impl Exchange {
             // What is left of an upload is not wanted any more.
             return response;
         }
-        let Some((_, upload)) = self.stream else { return response };
+        let Some((_, mut upload)) = self.stream else { return response };
+        upload.sent = None;
+        if let Some(outflow) = &mut upload.outflow {
+            outflow.take_kept();
+        }
         let mut silence = self.silence;
         silence.is_armed = false;
         response.body = Body::h2_response(ResponseBody {

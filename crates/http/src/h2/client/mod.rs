@@ -3,6 +3,7 @@
 mod exchange;
 mod head;
 mod lines;
+mod replay;
 
 use std::sync::Arc;
 
