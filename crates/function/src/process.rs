@@ -10,8 +10,9 @@ use rustix::process::{
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// Memory that a process may map beyond its limit, in bytes. The limit itself is held against what is resident;
-/// this bounds what can be taken between two looks, and leaves room for stacks that are mapped and never touched.
-const MAPPED_BEYOND: u64 = 512 << 20;
+/// this bounds what can be taken between two looks, and leaves room for stacks that are never touched and for
+/// allocators that map a gigabyte at once.
+const MAPPED_BEYOND: u64 = 4 << 30;
 /// Processes of one group that are looked at for their memory.
 const MOST_PROCESSES: usize = 64;
 /// How often members of a group are looked for that have become ours.

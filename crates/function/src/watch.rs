@@ -15,6 +15,10 @@ const MOST_FILES: usize = 5000;
 /// Directories that a function's own files are not in.
 const PASSED_OVER: [&str; 4] = ["node_modules", "target", "__pycache__", "venv"];
 
+/// How the names of files end that make up a function. Whatever else lies there (logs, a store) may change as it
+/// likes.
+const ENDINGS: [&str; 10] = ["py", "js", "mjs", "cjs", "ts", "rb", "json", "yaml", "yml", "toml"];
+
 /// What of a function's files is looked at.
 enum Watched {
     Files(Vec<PathBuf>),
@@ -80,6 +84,10 @@ fn note(file: &Path, hasher: &mut DefaultHasher) {
     }
 }
 
+fn is_source(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+}
+
 /// The files below a directory, in an order that is the same each time.
 fn files_of(root: &Path) -> Vec<PathBuf> {
     let mut directories = vec![root.to_owned()];
@@ -95,7 +103,7 @@ fn files_of(root: &Path) -> Vec<PathBuf> {
                         directories.push(entry.path());
                     }
                 }
-                Ok(_) if files.len() < MOST_FILES => files.push(entry.path()),
+                Ok(_) if files.len() < MOST_FILES && is_source(&name) => files.push(entry.path()),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -112,7 +120,7 @@ mod tests {
     use super::{Watched, fingerprint};
 
     #[test]
-    fn a_changed_file_is_noticed_and_a_library_is_not() {
+    fn a_changed_source_is_noticed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         std::fs::create_dir(folder.path().join("node_modules")).unwrap();
@@ -120,6 +128,7 @@ mod tests {
         let look = || fingerprint(&Watched::Tree(folder.path().to_owned()));
         let first = look();
         write("node_modules/x.js", "1");
+        write("lockgate.redb", "1");
         assert_eq!(look(), first);
         write("app.py", "22");
         let second = look();
