@@ -12,17 +12,16 @@ use tokio::time::Instant;
 
 use super::head;
 use super::lines::Slot;
-use super::replay::Replay;
+use super::upload::{Silence, Upload};
 use crate::body::Body;
 use crate::client::Timeouts;
 use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
 use crate::h1;
 use crate::h1::write::BodyFraming;
 use crate::h2::convert;
-use crate::h2::outflow::{Outflow, Stopped};
+use crate::h2::outflow::Outflow;
 use crate::headers::Headers;
 use crate::message::Response;
-use crate::timer::Timer;
 
 /// How many interim responses a request may get.
 const MAX_INTERIM: usize = 16;
@@ -43,23 +42,6 @@ pub(super) struct Exchange {
     passes_on: Option<h1::Interims>,
 }
 
-/// How much of the request is out.
-struct Upload {
-    /// `None` when there is nothing more to send, or nobody who takes it.
-    outflow: Option<Outflow>,
-    /// What is still to be sent.
-    body: Body,
-    /// What was sent, until a response has begun; `None` when it was too much to keep.
-    sent: Option<Vec<Bytes>>,
-}
-
-/// The wait for the next sign of a peer.
-struct Silence {
-    timer: Option<Timer>,
-    is_armed: bool,
-    within: Duration,
-}
-
 /// An exchange that failed.
 pub(super) struct Failure {
     pub(super) error: ClientError,
@@ -67,50 +49,6 @@ pub(super) struct Failure {
     pub(super) may_repeat: bool,
     /// The body, where it is whole.
     pub(super) unused: Option<Body>,
-}
-
-impl Silence {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(Timer::new);
-        if !std::mem::replace(&mut self.is_armed, true) {
-            timer.arm(self.within);
-        }
-        timer.poll(cx)
-    }
-}
-
-impl Upload {
-    /// Sends on what there is to send. Only the request's own body can fail it: a peer that takes no more may still
-    /// answer.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        let Some(outflow) = &mut self.outflow else { return Ok(()) };
-        let sent = outflow.poll(&mut self.body, cx);
-        match sent {
-            Poll::Pending => return Ok(()),
-            Poll::Ready(Ok(())) => self.body = Body::empty(),
-            Poll::Ready(Err(Stopped::Closed | Stopped::Stalled)) => {}
-            Poll::Ready(Err(Stopped::Body(error))) => {
-                outflow.reset(Reason::CANCEL);
-                return Err(error);
-            }
-        }
-        self.sent = outflow.take_kept();
-        self.outflow = None;
-        Ok(())
-    }
-
-    /// The whole body again, where what was sent of it is at hand.
-    fn into_whole(mut self) -> Option<Body> {
-        let sent = match &mut self.outflow {
-            Some(outflow) => outflow.take_kept(),
-            None => self.sent,
-        };
-        sent.map(|sent| if sent.is_empty() { self.body } else { Replay::body(sent, self.body) })
-    }
-
-    fn is_over(&self) -> bool {
-        self.outflow.is_none()
-    }
 }
 
 impl Exchange {

@@ -4,6 +4,7 @@ mod exchange;
 mod head;
 mod lines;
 mod replay;
+mod upload;
 
 use std::sync::Arc;
 

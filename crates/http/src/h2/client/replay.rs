@@ -28,7 +28,10 @@ impl BodyStream for Replay {
     }
 
     fn data(&self) -> &[u8] {
-        self.sent.front().map_or_else(|| self.rest.data(), |piece| piece)
+        match self.sent.front() {
+            Some(piece) => piece,
+            None => self.rest.data(),
+        }
     }
 
     fn consume(&mut self, count: usize) {
