@@ -249,11 +249,11 @@ impl Signer {
         match self.version {
             Version::V4 => {
                 let key = desk.keys.key(credentials, &desk.scope, stamp);
-                push_hex(&mut desk.signature, hmac::sign(key, to_sign.as_bytes()).as_ref());
+                desk.signature.extend_from_slice(&hex(hmac::sign(key, to_sign.as_bytes()).as_ref()));
             }
             Version::V4a => {
                 let signature = desk.pairs.sign(credentials, to_sign.as_bytes())?;
-                push_hex(&mut desk.signature, signature.as_ref());
+                desk.signature.extend(signature.as_ref().iter().flat_map(|byte| digits(*byte)));
             }
         }
         Ok(())
@@ -274,17 +274,12 @@ fn hex(hash: &[u8]) -> [u8; HASH_LEN] {
     text
 }
 
-fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        text.extend_from_slice(&digits(*byte));
-    }
-}
-
 fn digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
+/// Writes what is ASCII, as all of its callers' is.
 fn push_ascii(text: &mut String, bytes: &[u8]) {
-    text.extend(bytes.iter().copied().map(char::from));
+    text.push_str(std::str::from_utf8(bytes).unwrap_or_default());
 }

@@ -156,7 +156,8 @@ impl Canonical {
                     self.request.push(b'\n');
                     self.names.push(';');
                 }
-                self.names.extend(name.iter().copied().map(char::from));
+                // A token is ASCII.
+                self.names.push_str(std::str::from_utf8(name).unwrap_or_default());
                 self.request.extend_from_slice(name);
                 self.request.push(b':');
             }
