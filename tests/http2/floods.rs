@@ -81,6 +81,22 @@ fn requests_that_are_taken_back_are_counted() {
 }
 
 #[test]
+fn uploads_that_end_with_an_early_answer_are_not_counted() {
+    let bench = Bench::with(Settings::new().set("nginx_config.http.http2_max_resets", json!(5)));
+    let mut client = bench.client();
+    let missing = block(&[(":method", "POST"), (":scheme", "http"), (":path", "*"), (":authority", "h")]);
+    for number in 0..100 {
+        let stream = 2 * number + 1;
+        client.send(headers(stream, END_HEADERS, &missing));
+        assert_eq!(client.status(stream), 400);
+        client.send(reset(stream, code::CANCEL));
+    }
+    client.send(get(1001));
+    assert_eq!(client.status(1001), 200);
+    bench.upstream.next();
+}
+
+#[test]
 fn streams_that_have_to_be_reset_are_counted() {
     let bench = Bench::new();
     let ways = [

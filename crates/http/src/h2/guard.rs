@@ -52,6 +52,8 @@ pub(super) struct Meter {
 /// A count that leaks.
 struct Bucket {
     level: Cell<u32>,
+    /// What was made good for beforehand.
+    credit: Cell<u32>,
     limit: u32,
     per_second: u32,
     since: Cell<Instant>,
@@ -59,12 +61,20 @@ struct Bucket {
 
 impl Bucket {
     fn new(limit: u32, per_second: u32) -> Self {
-        Self { level: Cell::new(0), limit, per_second, since: Cell::new(clock::recent()) }
+        Self {
+            level: Cell::new(0),
+            credit: Cell::new(0),
+            limit,
+            per_second,
+            since: Cell::new(clock::recent()),
+        }
     }
 
     /// Adds; whether it is over its limit.
     fn add(&self, count: u32) -> bool {
-        let level = self.level.get().saturating_add(count);
+        let covered = self.credit.get().min(count);
+        self.credit.set(self.credit.get() - covered);
+        let level = self.level.get().saturating_add(count - covered);
         self.level.set(level);
         if level <= self.limit {
             return false;
@@ -82,6 +92,14 @@ impl Bucket {
 
     fn take(&self, count: u32) {
         self.level.set(self.level.get().saturating_sub(count));
+    }
+
+    /// Takes one, also of what is still to come: no more of it than the limit.
+    fn take_ahead(&self) {
+        match self.level.get() {
+            0 => self.credit.set((self.credit.get() + 1).min(self.limit)),
+            level => self.level.set(level - 1),
+        }
     }
 }
 
@@ -123,9 +141,9 @@ impl Meter {
         self.control.take(PER_DATA.saturating_add(u32::try_from(bytes >> 12).unwrap_or(u32::MAX)));
     }
 
-    /// A request was answered to its end.
+    /// A request was answered to its end. A client that had not sent all of it may reset it then.
     pub(super) fn has_answered(&self) {
-        self.resets.take(1);
+        self.resets.take_ahead();
     }
 
     fn blame(&self, reason: Reason) {
