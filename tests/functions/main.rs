@@ -6,6 +6,7 @@ mod environments;
 mod examples;
 mod invoke;
 mod load;
+mod runtime_api;
 mod streaming;
 mod web;
 

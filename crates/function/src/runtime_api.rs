@@ -59,16 +59,33 @@ async fn handle(
 ) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let parts: Vec<&str> = path.split('/').collect();
+    let is_expected = match parts.as_slice() {
+        ["invocation", id, "response" | "error"] => environment.expects(id),
+        ["init", "error"] => true,
+        _ => false,
+    };
+    if request.method() != Method::GET && !(is_expected && request.method() == Method::POST) {
+        // Who has not sent all of a request yet hears no answer to it.
+        let is_known = matches!(parts.as_slice(), ["invocation", _, "response" | "error"]);
+        let method = request.method().clone();
+        let _ = whole(request, MOST_BYTES).await;
+        return Ok(match method {
+            Method::POST if is_known => misused(Misuse::UnknownCall),
+            Method::POST => unknown_path(),
+            _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "not with this method"),
+        });
+    }
     Ok(match (request.method(), parts.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(&environment).await,
         (&Method::POST, ["invocation", id, "response"]) => response(&environment, id, request).await,
         (&Method::POST, ["invocation", id, "error"]) => error(&environment, id, request).await,
         (&Method::POST, ["init", "error"]) => init_error(&environment, request).await,
-        (_, ["invocation", "next"] | ["invocation", _, "response" | "error"] | ["init", "error"]) => {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "not with this method")
-        }
-        _ => refusal(StatusCode::NOT_FOUND, "NotFound", "there is no such path in the Runtime API"),
+        _ => unknown_path(),
     })
+}
+
+fn unknown_path() -> Response<Body> {
+    refusal(StatusCode::NOT_FOUND, "NotFound", "there is no such path in the Runtime API")
 }
 
 async fn next(environment: &Rc<Environment>) -> Response<Body> {
@@ -109,9 +126,6 @@ fn describe(job: &Job, arn: &str, deadline: Instant, headers: &mut HeaderMap) {
 }
 
 async fn response(environment: &Rc<Environment>, id: &str, request: Request<Incoming>) -> Response<Body> {
-    if !environment.expects(id) {
-        return misused(Misuse::UnknownCall);
-    }
     if text(request.headers(), "lambda-runtime-function-response-mode") == Some("streaming") {
         return match environment.answer(id) {
             Ok(answer) => stream(environment, id, answer, request).await,
@@ -194,9 +208,6 @@ fn failure_of(trailers: &HeaderMap) -> Option<Failure> {
 }
 
 async fn error(environment: &Rc<Environment>, id: &str, request: Request<Incoming>) -> Response<Body> {
-    if !environment.expects(id) {
-        return misused(Misuse::UnknownCall);
-    }
     match reported(request).await {
         Ok(failure) => finish(environment, id, Answer::Failure(failure), Some("error")),
         Err(status) => refusal(status, "RequestEntityTooLarge", "the error is too long or broke off"),

@@ -55,7 +55,8 @@ impl<'a> Call<'a> {
     async fn answer(self, body: Incoming) -> Response<Body> {
         let headers = &self.head.headers;
         if !access::names_this_machine(headers) {
-            return refuse(Code::Forbidden, "the Host of the request is not a name of this machine");
+            let text = "the Host of the request is not a name of this machine";
+            return self.turn_away(body, refuse(Code::Forbidden, text)).await;
         }
         if let Some(name) = access::function_named(headers) {
             return self.web(Door::Url, name, "", body).await;
@@ -64,7 +65,8 @@ impl<'a> Call<'a> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments.as_slice() {
             ["2015-03-31" | "2021-11-15" | "lockgate", ..] if access::is_from_another_site(headers) => {
-                refuse(Code::Forbidden, "pages of other sites may not call this")
+                let response = refuse(Code::Forbidden, "pages of other sites may not call this");
+                self.turn_away(body, response).await
             }
             ["2015-03-31", "functions", name, "invocations"] if self.head.method == Method::POST => {
                 invoke::invoke(self, name, body).await
@@ -90,13 +92,23 @@ impl<'a> Call<'a> {
                 self.web(Door::Url, name, &prefix, body).await
             }
             [STAGE, name, ..] if !name.is_empty() => self.web(Door::Api, name, "", body).await,
-            _ => refuse(Code::NotFound, "there is nothing at this path: see the page on functions"),
+            _ => {
+                let response =
+                    refuse(Code::NotFound, "there is nothing at this path: see the page on functions");
+                self.turn_away(body, response).await
+            }
         }
+    }
+
+    /// Answers without a look at the body, which is read all the same: who has not sent it yet hears no answer.
+    async fn turn_away(self, body: Incoming, response: Response<Body>) -> Response<Body> {
+        drop(self.server.budget.read(body, MOST_BYTES).await);
+        response
     }
 
     async fn web(self, door: Door, name: &str, prefix: &str, body: Incoming) -> Response<Body> {
         let Some(pool) = self.server.pools.get(name) else {
-            return door.no_function(name);
+            return self.turn_away(body, door.no_function(name)).await;
         };
         let held = match self.server.budget.read(body, MOST_BYTES).await {
             Ok(held) => held,
