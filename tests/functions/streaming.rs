@@ -1,9 +1,9 @@
 //! Answers that are streamed: each part arrives while the next is not made yet.
 
-use lockgate_tests::{Connection, eventually};
+use lockgate_tests::{Connection, Gateway, Settings, eventually};
 use serde_json::{Value, json};
 
-use crate::{Local, call, request, write};
+use crate::{Local, call, listening, request, server_of, write};
 
 /// Waits between its parts for a file, so that a test knows that they were not gathered.
 const GATED: &str = "
@@ -56,6 +56,28 @@ fn an_answer_that_fails_half_way_is_cut_off() {
     connection.send(request(local.server, "GET", "/urls/f/fail", &[], b"")).expect("sent");
     let all = connection.read_to_close();
     assert!(all.ends_with(b"5\r\nfirst\r\n"), "{}", String::from_utf8_lossy(&all));
+}
+
+#[test]
+fn a_stream_of_node_that_fails_half_way_sends_what_was_written_and_is_cut_off() {
+    let source = "export const handler = awslambda.streamifyResponse(async (event, out) => {\n  if (event.rawPath === \
+                  '/early') throw new RangeError('early');\n  out.write('first');\n  throw new RangeError('late');\n});\n";
+    let folder = tempfile::tempdir().expect("the temporary directory is writable");
+    write(&folder.path().join("app.mjs"), source);
+    let function =
+        json!({"runtime": "nodejs", "handler": "app.handler", "directory": folder.path(), "memory": 512});
+    let gateway = Gateway::with(listening(Settings::new()).set("functions", json!({ "f": function })));
+    let server = server_of(&gateway);
+    let path = "/2021-11-15/functions/f/response-streaming-invocations";
+    let parts = events(&call(server, "POST", path, &[], b"{}").body);
+    assert_eq!(parts[0], ("PayloadChunk".to_owned(), b"first".to_vec()));
+    let end: Value = serde_json::from_slice(&parts[1].1).expect("JSON");
+    assert_eq!(end["ErrorCode"], json!("RangeError"), "{end}");
+    let mut connection = Connection::open(server);
+    connection.send(request(server, "GET", "/urls/f/", &[], b"")).expect("sent");
+    assert!(connection.read_to_close().ends_with(b"5\r\nfirst\r\n"));
+    let early = call(server, "GET", "/urls/f/early", &[], b"");
+    assert!(early.status == 502 && early.text().contains("RangeError: early"), "{}", early.text());
 }
 
 /// The events of an event stream: their type and payload.

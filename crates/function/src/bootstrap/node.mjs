@@ -134,17 +134,21 @@ function stream(path, handler, event, context) {
       out.pause();
       sent.once("drain", () => out.resume());
     });
+    let failure;
     out.on("end", () => {
       begin();
+      if (failure) sent.addTrailers(failure);
       sent.end();
     });
+    // What was written before goes out before the error.
     const fail = (error) => {
-      if (!sent) return reject(error);
-      sent.addTrailers({
+      if (!sent && out.readableLength + out.writableLength === 0) return reject(error);
+      console.error(error);
+      failure = {
         "Lambda-Runtime-Function-Error-Type": error?.name ?? "Error",
         "Lambda-Runtime-Function-Error-Body": Buffer.from(described(error)).toString("base64"),
-      });
-      sent.end();
+      };
+      out.end();
     };
     Promise.resolve()
       .then(() => handler(event, out, context))
