@@ -24,6 +24,10 @@ bench *ARGS:
 bench-start *ARGS:
     bench/start {{ARGS}}
 
+# What a warm call of a function on this machine costs, and memory over 100,000 of them
+bench-invoke *ARGS:
+    bench/invoke {{ARGS}}
+
 # A fuzz target for a minute
 fuzz TARGET:
     cargo +nightly fuzz run {{TARGET}} -- -max_total_time=60

@@ -11,7 +11,7 @@
 //! Everything runs on that one thread, so nothing is locked. An environment is a process in a group of its own
 //! with a Runtime API of its own on a loopback port; it handles one call at a time. Whatever ends it (a crash,
 //! a time-out, too much memory, a change of its files, the end of the program) goes through one place,
-//! `environment::run`, which ends the whole group and answers the call it had.
+//! `environment/life.rs`, which ends the whole group and answers the call it had.
 
 mod body;
 mod bootstrap;
