@@ -23,8 +23,10 @@ use crate::timer::{self, Timer};
 /// Bytes a client may send ahead on one stream, and on all of a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Streams that were reset and are remembered for a second: what the client had sent before it knew is not wrong.
-const REMEMBERED: usize = 64;
+/// Streams that were reset and are remembered for a while: what the client had sent before it knew is not wrong. An
+/// answer that comes before its upload has ended resets it, so there are many of them in honest traffic.
+const REMEMBERED: usize = 2048;
+const REMEMBERED_FOR: Duration = Duration::from_millis(500);
 
 /// Serves an HTTP/2 connection to its end; `buffer` holds what was read of it already.
 pub(crate) async fn serve<S: Service>(
@@ -72,6 +74,7 @@ pub(super) fn builder(settings: &ServerSettings) -> Builder {
         .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_reset_streams(REMEMBERED)
+        .reset_stream_duration(REMEMBERED_FOR)
         .max_pending_accept_reset_streams(limits.max_resets as usize)
         .max_local_error_reset_streams(Some(limits.max_errors as usize));
     builder

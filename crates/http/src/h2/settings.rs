@@ -11,7 +11,7 @@ pub struct Http2Settings {
     /// makes good for one. Default: 256.
     pub max_resets: u32,
     /// Streams that this side may have to reset for what the client sent on them (CVE-2025-8671), as long as the
-    /// connection lives. Default: 64.
+    /// connection lives. Default: 256.
     pub max_errors: u32,
     /// Frames that move no message: `PING`, `SETTINGS`, `PRIORITY`, `RST_STREAM`, `WINDOW_UPDATE` and unknown ones.
     /// Requests and data that go by make good for some, and so does time, 100 a second. Default: 1000.
@@ -26,7 +26,7 @@ impl Default for Http2Settings {
         Self {
             max_streams: 128,
             max_resets: 256,
-            max_errors: 64,
+            max_errors: 256,
             max_control_frames: 1000,
             ping_interval: None,
         }

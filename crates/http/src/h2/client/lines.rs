@@ -28,6 +28,9 @@ const MAX_STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The longest response head, in bytes.
 const MAX_HEAD: u32 = 128 * 1024;
+/// Streams that clients gave up and that are remembered for a second: what the peer had sent before it knew is not
+/// wrong.
+const REMEMBERED: usize = 2048;
 /// How long a peer may take to close a connection that is not used any more.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -192,6 +195,9 @@ async fn greet(stream: Stream) -> Result<(Sender, Connection<Stream, Bytes>), h2
         .initial_connection_window_size(STREAM_WINDOW * MAX_STREAMS)
         .max_header_list_size(MAX_HEAD)
         .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(REMEMBERED)
+        // Each is of a request of this side's; a connection that many share must not end for them.
+        .max_local_error_reset_streams(None)
         // None until the peer's settings say otherwise.
         .initial_max_send_streams(0)
         .handshake(stream)
