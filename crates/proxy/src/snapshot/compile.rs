@@ -89,7 +89,9 @@ impl Compiler {
             resources.of(Kind::Route).values().collect()
         };
         for record in changed.into_iter().chain(again) {
-            if let Err(reason) = self.renew(record, renewed, next)
+            // One that was refused may be made of the same records, and of metadata that it could not be built with.
+            let is_open = previous.refused.contains(&record.id);
+            if let Err(reason) = self.renew(record, renewed, is_open, next)
                 && next.refused.insert(record.id.clone())
             {
                 refused.push(refusal(record, reason));
@@ -98,13 +100,20 @@ impl Compiler {
     }
 
     /// Compiles a route, unless it is made of the same records as the one that is there.
-    fn renew(&self, record: &Arc<Record>, renewed: &BTreeSet<Id>, next: &mut Snapshot) -> Result<(), String> {
+    /// `is_open` says that its newest form was refused before.
+    fn renew(
+        &self,
+        record: &Arc<Record>,
+        renewed: &BTreeSet<Id>,
+        is_open: bool,
+        next: &mut Snapshot,
+    ) -> Result<(), String> {
         let before = next.routes.get(&record.id).cloned();
         let sources = sources(&next.resources, &next.upstreams, record)?;
         let is_same = |before: &CompiledRoute| {
             before.sources.are(&sources) && !renewed.iter().any(|plugin| before.pipeline.has(plugin.as_str()))
         };
-        if before.as_deref().is_some_and(is_same) {
+        if !is_open && before.as_deref().is_some_and(is_same) {
             return Ok(());
         }
         let route = self.route(&record.id, sources, next, before.as_deref())?;

@@ -92,7 +92,11 @@ mod tests {
 
         fn build(_: Words, cx: &BuildContext) -> Result<Self, BuildError> {
             let words: Option<Words> = cx.metadata.get(Self::NAME);
-            cx.shared.get(Seen::default).lock().unwrap().push(words.and_then(|words| words.greeting));
+            let greeting = words.and_then(|words| words.greeting);
+            if greeting.as_deref() == Some("rude") {
+                return Err(BuildError("greeting is rude".to_owned()));
+            }
+            cx.shared.get(Seen::default).lock().unwrap().push(greeting);
             Ok(Self)
         }
     }
@@ -168,6 +172,23 @@ mod tests {
         bench.resources.remove(Kind::PluginMetadata, &Id::new("greeter").unwrap(), Revision(9));
         assert_eq!(bench.compile(), none);
         assert_eq!(bench.seen(), [None]);
+    }
+
+    #[test]
+    fn a_route_that_cannot_be_built_with_new_metadata_keeps_its_last_good_form_and_is_told_of() {
+        let mut bench = Bench::new();
+        bench.put(Kind::Route, "1", json!({"uri": "/1", "plugins": {"greeter": {}}}));
+        let told = ["1: plugin greeter: greeting is rude"];
+        assert_eq!(bench.put(Kind::PluginMetadata, "greeter", json!({"greeting": "rude"})), told);
+        assert_eq!(
+            bench.put(Kind::Route, "2", json!({"uri": "/2", "plugins": {}})),
+            told,
+            "until it is mended"
+        );
+        assert!(bench.snapshot.routes.contains_key("1"));
+        let none: [String; 0] = [];
+        assert_eq!(bench.put(Kind::PluginMetadata, "greeter", json!({"greeting": "hi"})), none);
+        assert_eq!(bench.seen(), [None, Some("hi".to_owned())]);
     }
 
     #[test]
