@@ -192,6 +192,20 @@ print('done')
 }
 
 #[test]
+fn our_own_command_line_signs_as_well() {
+    let local = Local::echo();
+    let server = local.server.to_string();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(lockgate_tests::lockgate());
+        local.run(command.args(arguments).args(["--server", &server]))
+    };
+    let (is_success, text) = run(&["invoke", "f", "-d", r#"{"n": 1}"#]);
+    assert!(is_success && text.contains(r#""n": 1"#), "{text}");
+    let (is_success, text) = run(&["logs", "f"]);
+    assert!(is_success && text.contains("heard {'n': 1}"), "{text}");
+}
+
+#[test]
 fn the_aws_command_line_calls() {
     let local = Local::echo();
     let endpoint = format!("http://{}", local.server);

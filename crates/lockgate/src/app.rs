@@ -76,10 +76,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let taken = predecessor.map(Predecessor::sockets).transpose()?.unwrap_or_default();
     let sockets = Sockets::open(settings, taken)?;
     let (bound, admin_at) = (sockets.proxy_addresses()?, sockets.admin_address()?);
-    let functions = match sockets.functions()? {
-        Some(socket) => Some(functions::start(&settings.functions, socket, data_dir, mode)?),
-        None => None,
-    };
+    let functions = functions::start(&settings.functions, sockets.functions()?, data_dir, mode)?;
     predecessor.map(Predecessor::close_store).transpose()?;
     let store = open_store(data_dir)?;
     let control = control(settings, data_dir, mode, &store, admin_at)?;
@@ -122,9 +119,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     for api in apis {
         api.await?;
     }
-    if let Some(functions) = functions {
-        tokio::task::spawn_blocking(move || functions.stop(FUNCTIONS_GRACE)).await?;
-    }
+    tokio::task::spawn_blocking(move || functions.map(|functions| functions.stop(FUNCTIONS_GRACE))).await?;
     Ok(())
 }
 

@@ -89,18 +89,14 @@ impl Banner<'_> {
 
     /// A route, and what to ask it for: a function where there is one.
     fn example(&self) -> (String, &'static str) {
-        match self.functions.and_then(|(address, functions)| Some((address, functions.list.first()?))) {
-            Some((address, function)) => {
-                let uri = format!("http://{address}/default/{}", function.name);
-                let route =
-                    format!(r#"{{"uri":"/aws","plugins":{{"aws-lambda":{{"function_uri":"{uri}"}}}}}}"#);
-                (route, "/aws?name=APISIX")
-            }
-            None => {
-                let nodes = r#"{"type":"roundrobin","nodes":{"httpbin.org:80":1}}"#;
-                (format!(r#"{{"uri":"/get","upstream":{nodes}}}"#), "/get")
-            }
-        }
+        let first = self.functions.and_then(|(address, functions)| Some((address, functions.list.first()?)));
+        let Some((address, function)) = first else {
+            let nodes = r#"{"type":"roundrobin","nodes":{"httpbin.org:80":1}}"#;
+            return (format!(r#"{{"uri":"/get","upstream":{nodes}}}"#), "/get");
+        };
+        let uri = format!("http://{address}/default/{}", function.name);
+        let route = format!(r#"{{"uri":"/aws","plugins":{{"aws-lambda":{{"function_uri":"{uri}"}}}}}}"#);
+        (route, "/aws?name=APISIX")
     }
 }
 

@@ -39,7 +39,10 @@ Examples:
   lockgate invoke hello -d @event.json          from a file
   jq . event.json | lockgate invoke hello -d -  from a pipe
   lockgate invoke hello --log                   with what it wrote, on standard error
-  lockgate invoke hello --event                 without waiting: it is called soon, three times at most";
+  lockgate invoke hello --event                 without waiting: it is called soon, three times at most
+
+The AWS command line does the same:
+  aws lambda invoke --endpoint-url http://127.0.0.1:9070 --function-name hello out.json";
 
 const LOGS_EXAMPLES: &str = "\
 Examples:
@@ -90,8 +93,9 @@ pub(crate) enum Command {
     /// Call a function that runs on this machine, and print its answer
     ///
     /// The exit code is 1 where the function fails. Functions run under `lockgate dev` and where the settings have a
-    /// functions section. The AWS command line does the same:
-    /// aws lambda invoke --endpoint-url http://127.0.0.1:9070 --function-name NAME out.json
+    /// functions section.
+    ///
+    /// Where `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are set, calls are signed with them.
     #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(InvokeOptions),
     /// Show what a function that runs on this machine has written
@@ -121,7 +125,7 @@ pub(crate) struct RunOptions {
     /// It adds to network.resolve of the settings and goes before it.
     #[arg(long, value_name = "HOST:PORT:ADDRESS[:PORT]")]
     pub(crate) resolve: Vec<Resolve>,
-    /// Lambda functions to run on this machine, in YAML: the sections functions and function_server of the settings
+    /// Lambda functions to run on this machine, in YAML: the sections functions and `function_server` of the settings
     #[arg(long, value_name = "FILE")]
     pub(crate) functions: Option<PathBuf>,
 }

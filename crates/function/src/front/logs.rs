@@ -20,6 +20,9 @@ const SHOWN: usize = 100;
 
 /// Shows a log, one JSON object a line: `?lines=N` of the last lines, `&follow` for those to come.
 pub(super) fn show(call: Call<'_>, name: &str) -> Response<Body> {
+    if let Err(refusal) = call.check_signature(b"") {
+        return *refusal;
+    }
     let pool = match call.function(name) {
         Ok(pool) => pool,
         Err(refusal) => return *refusal,

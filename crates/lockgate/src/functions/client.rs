@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
+use lockgate_aws::{Credentials, Payload, Signable, Signer};
 use serde_json::Value;
 
 use crate::cli::{InvokeOptions, LogsOptions};
@@ -96,7 +97,8 @@ fn refusal(server: SocketAddr, status: u16, body: &[u8]) -> String {
     if status == 404
         && let Ok(names) = names(server)
     {
-        text += &format!("; it has {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
+        text += "; it has ";
+        text += &if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     }
     text
 }
@@ -108,6 +110,32 @@ fn names(server: SocketAddr) -> anyhow::Result<Vec<String>> {
     let list: Value = serde_json::from_slice(&body)?;
     let functions = list["Functions"].as_array().into_iter().flatten();
     Ok(functions.filter_map(|function| Some(function["FunctionName"].as_str()?.to_owned())).collect())
+}
+
+/// The lines that sign a request, where the environment has keys as AWS's tools take them.
+fn signature(
+    server: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &[u8],
+) -> anyhow::Result<String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) else {
+        return Ok(String::new());
+    };
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let signer = Signer::new(region.as_deref().unwrap_or("us-east-1"), "lambda")?;
+    let credentials = Credentials::new(&id, &secret, None)?;
+    let host = server.to_string();
+    let given = headers.lines().filter_map(|line| line.split_once(": "));
+    let given = given.map(|(name, value)| (name, value.as_bytes()));
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let headers: Vec<(&str, &[u8])> = given.chain([("host", host.as_bytes())]).collect();
+    let request = Signable { method, path, query, headers, payload: Payload::Bytes(body) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let proof = signer.sign(&credentials, now, request)?;
+    Ok(proof.headers().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect())
 }
 
 /// An answer whose body goes on until the connection ends.
@@ -124,6 +152,7 @@ impl Answer {
         let mut socket = connected.with_context(|| {
             format!("no functions are served on {server}; start them with: lockgate dev --function NAME=PATH")
         })?;
+        let headers = format!("{headers}{}", signature(server, method, path, headers, body)?);
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.0\r\nHost: {server}\r\n{headers}Content-Length: {length}\r\n\r\n"

@@ -37,13 +37,14 @@ pub(crate) fn for_dev(functions: &mut Functions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts the functions, if there are any, on a socket.
+/// Starts the functions on their socket, if there are any.
 pub(crate) fn start(
     functions: &Functions,
-    socket: TcpListener,
+    socket: Option<TcpListener>,
     data_dir: &Path,
     mode: Mode,
-) -> anyhow::Result<Running> {
+) -> anyhow::Result<Option<Running>> {
+    let Some(socket) = socket else { return Ok(None) };
     let check = functions.credentials.as_ref().map(|pair| check::Checker::new(pair, &functions.region));
     let check = check.transpose().context("function_server")?;
     let settings = ServerSettings {
@@ -55,7 +56,7 @@ pub(crate) fn start(
         },
         check: check.map(|check| Arc::new(check) as _),
     };
-    Ok(lockgate_function::start(socket, settings, functions.list.clone())?)
+    Ok(Some(lockgate_function::start(socket, settings, functions.list.clone())?))
 }
 
 /// For people who look on: what functions say, and a short form of their reports.
@@ -79,10 +80,12 @@ fn short(report: &str) -> Option<String> {
     let of = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     let mut text = format!("{}, {}", of("Duration")?, of("Max Memory Used")?);
     if let Some(init) = of("Init Duration") {
-        text += &format!(", started in {init}");
+        text += ", started in ";
+        text += init;
     }
     if let Some(status) = of("Status") {
-        text += &format!(", {status}");
+        text += ", ";
+        text += status;
     }
     Some(text)
 }
