@@ -92,7 +92,7 @@ fn set_size(
         Some((true, Ok(size))) => *field = size,
         Some(_) => {
             let (from, to) = (range.start(), range.end() >> 10);
-            place.refuse(format_args!("a size from {from} to {to}k")).unwrap_or_default();
+            place.refuse::<()>(format_args!("a size from {from} to {to}k")).unwrap_or_default();
         }
         None => {}
     }
