@@ -26,7 +26,7 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let settings = Settings::new().set("nginx_config.http.client_max_body_size", json!(MAX_BODY));
         let (gateway, upstream) = (Gateway::with(settings), FakeUpstream::fixed("ok"));
-        gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+        gateway.route("1", json!({"uri": "/*", "enable_websocket": true}), &upstream.node());
         Self { gateway, upstream, seen: Vec::new(), total: 0 }
     }
 

@@ -30,7 +30,7 @@ pub(crate) const ALL: [fn(&str) -> Peer; 3] = [lockgate, nginx, haproxy];
 fn lockgate(upstream: &str) -> Peer {
     let settings = Settings::new().set("nginx_config.http.client_max_body_size", json!(MAX_BODY));
     let gateway = Box::new(Gateway::with(settings));
-    gateway.route("1", json!({"uri": "/*"}), upstream);
+    gateway.route("1", json!({"uri": "/*", "enable_websocket": true}), upstream);
     let version = format!("Lockgate {}", env!("CARGO_PKG_VERSION"));
     Peer { name: "Lockgate", version, address: gateway.proxy, _running: Running::Ours(gateway) }
 }

@@ -5,15 +5,17 @@ use std::io::{Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lockgate_tests::{FakeUpstream, Received};
+use lockgate_tests::{FakeUpstream, Received, within};
 
 use crate::peers::{self, Peer};
 use crate::{requests, responses};
 
-/// A peer that says nothing for so long has said all.
-const SILENCE: Duration = Duration::from_millis(250);
+/// A peer that has not begun to answer by then does not answer.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// A peer, or an upstream, to which nothing more comes for so long has said, or seen, all.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// What a row of the document says.
 struct Row {
@@ -71,6 +73,7 @@ fn of_clients() -> (Vec<Group>, Vec<String>) {
             upstream.pending();
             let before = seen(&upstream);
             let said = talk(peer.address, &probe.sent, probe.finishes);
+            settle(&upstream);
             request_cell(&said, &upstream.pending(), seen(&upstream) > before)
         });
         (version(&peer), cells.collect())
@@ -131,6 +134,18 @@ fn version(peer: &Peer) -> String {
     format!("{}\n{}", peer.name, peer.version)
 }
 
+/// Waits until the upstream has seen all that is on its way.
+fn settle(upstream: &FakeUpstream) {
+    let (mut before, mut since) = (seen(upstream), Instant::now());
+    within(PATIENCE, || {
+        let now = seen(upstream);
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        (since.elapsed() >= SILENCE).then_some(())
+    });
+}
+
 fn seen(upstream: &FakeUpstream) -> usize {
     upstream.bytes().iter().map(Vec::len).sum()
 }
@@ -138,7 +153,7 @@ fn seen(upstream: &FakeUpstream) -> usize {
 /// What a client is told, until the connection ends or nothing more comes.
 fn talk(address: SocketAddr, sent: &[u8], finishes: bool) -> Vec<u8> {
     let mut socket = TcpStream::connect(address).expect("the peer listens");
-    socket.set_read_timeout(Some(SILENCE)).expect("more than nothing");
+    socket.set_read_timeout(Some(PATIENCE)).expect("more than nothing");
     let _ = socket.write_all(sent);
     if finishes {
         let _ = socket.shutdown(Shutdown::Write);
@@ -146,6 +161,7 @@ fn talk(address: SocketAddr, sent: &[u8], finishes: bool) -> Vec<u8> {
     let (mut said, mut piece) = (Vec::new(), [0; 16 * 1024]);
     while let Ok(count @ 1..) = socket.read(&mut piece) {
         said.extend_from_slice(&piece[..count]);
+        socket.set_read_timeout(Some(SILENCE)).expect("more than nothing");
     }
     said
 }

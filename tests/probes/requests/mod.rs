@@ -8,6 +8,7 @@ mod framing;
 mod hosts;
 mod limits;
 mod lines;
+mod upgrades;
 
 use crate::bench::Bench;
 use crate::table::Probe;
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Probe>)> {
         ("Request lines", lines::probes()),
         ("The connection", connection::probes()),
         ("Bodies, pipelines, expectations", bodies::probes()),
+        ("Going over to WebSocket", upgrades::probes()),
         ("Limits", limits::probes()),
     ]
 }
@@ -71,4 +73,9 @@ fn each_request_of_a_connection_is_seen_once() {
 #[test]
 fn whatever_is_too_much_is_refused() {
     hold(&limits::probes());
+}
+
+#[test]
+fn a_request_to_go_over_to_something_else_is_still_one_request() {
+    hold(&upgrades::probes());
 }

@@ -8,7 +8,7 @@ const INTERIM: &str = "9110 §15.2";
 const REST: &str = "Content-Length: 2\r\n\r\nok";
 
 pub(crate) fn probes() -> Vec<Probe> {
-    [status_lines(), fields(), interims(), clear()].into_iter().flatten().collect()
+    [status_lines(), fields(), interims(), switches(), clear()].into_iter().flatten().collect()
 }
 
 fn status_lines() -> Vec<Probe> {
@@ -98,6 +98,45 @@ fn interims() -> Vec<Probe> {
             INTERIM,
             format!("HTTP/1.1 100 Continue\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n{final_ok}"),
         ),
+    ]
+}
+
+/// Answers to a client that asks to go over to WebSocket.
+fn switches() -> Vec<Probe> {
+    let ask = "GET /probe HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket";
+    let bad = |name, lines: &str| {
+        Probe::bad(name, "9110 §7.8", format!("HTTP/1.1 101 Switching Protocols\r\n{lines}\r\nraw")).to(ask)
+    };
+    let granted = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw";
+    vec![
+        bad("101 for another protocol", "Connection: Upgrade\r\nUpgrade: h2c\r\n"),
+        bad("101 for no protocol", "Connection: Upgrade\r\n"),
+        bad("101 whose Connection does not name Upgrade", "Upgrade: websocket\r\n"),
+        bad(
+            "101 with two lengths",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
+        ),
+        Probe::ended("101 that was asked for", "9110 §7.8", granted, granted).closes().to(ask),
+        Probe::passed(
+            "an ordinary answer to who asks to go over",
+            "9110 §7.8",
+            ok("Content-Length: 2\r\n", "no"),
+            ok("Content-Length: 2\r\n", "no"),
+        )
+        .to(ask),
+        Probe::passed(
+            "interim answers are passed on",
+            INTERIM,
+            format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{}", ok("Content-Length: 2\r\n", "ok")),
+            format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{}", ok("Content-Length: 2\r\n", "ok")),
+        ),
+        Probe::passed(
+            "an interim answer for a client of HTTP/1.0",
+            INTERIM,
+            format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{}", ok("Content-Length: 2\r\n", "ok")),
+            ok("Content-Length: 2\r\nConnection: keep-alive\r\n", "ok"),
+        )
+        .to("GET /probe HTTP/1.0\r\nConnection: keep-alive"),
     ]
 }
 

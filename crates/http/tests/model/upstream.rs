@@ -91,7 +91,7 @@ fn answer(at: usize, turn: &Turn, is_cut: bool) -> Vec<u8> {
     let mut out = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(turn.interims);
     let framing = if turn.status == 204 { String::new() } else { framing(&turn.answer) };
     let close = if turn.closes { "Connection: close\r\n" } else { "" };
-    out += &format!("HTTP/1.1 {} X\r\n{framing}{close}\r\n", turn.status);
+    out.extend(["HTTP/1.1 ", &turn.status.to_string(), " X\r\n", &framing, close, "\r\n"]);
     let mut out = out.into_bytes();
     if !turn.is_bodiless() {
         out.extend(framed(&turn.answer, &data(at, true, turn.answer.len())));
