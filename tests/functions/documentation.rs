@@ -9,7 +9,7 @@ use std::process::Command;
 
 use lockgate_tests::{Process, eventually, lockgate};
 
-const PAGES: [&str; 2] = ["docs/guide/getting-started.md", "docs/guide/laptop-to-aws.md"];
+const PAGES: [&str; 3] = ["README.md", "docs/guide/getting-started.md", "docs/guide/laptop-to-aws.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -87,7 +87,8 @@ fn do_page(page: &str, text: &str) {
 
 /// What follows `lockgate dev`, if a line is that command.
 fn dev_arguments(line: &str) -> Option<&str> {
-    line.strip_prefix("lockgate dev").or_else(|| line.strip_prefix("cargo run -- dev"))
+    let command = line.split(" #").next()?;
+    command.strip_prefix("lockgate dev").or_else(|| command.strip_prefix("cargo run -- dev"))
 }
 
 fn start(home: &Path, arguments: &str) -> Process {

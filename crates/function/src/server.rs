@@ -30,8 +30,9 @@ use crate::watch as files;
 const MOST_CONNECTIONS: usize = 10_000;
 /// The pause after a connection could not be taken, for want of file handles for instance.
 const AFTER_TROUBLE: Duration = Duration::from_millis(50);
-/// How long a client may take over the head of a request.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a client may take until it has sent the head of its next request: longer than a gateway keeps a
+/// connection that idles, so that it is the gateway who ends it.
+const HEAD_LIMIT: Duration = Duration::from_mins(2);
 
 /// What all functions share.
 #[derive(Clone)]
