@@ -38,7 +38,9 @@ fn ask(route: Value) -> (Gateway, FakeUpstream, Connection) {
 
 #[test]
 fn a_route_that_allows_it_passes_every_byte() {
-    for route in [json!({"uri": "/chat", "enable_websocket": true}), json!({"uri": "/chat", "service_id": "s"})] {
+    for route in
+        [json!({"uri": "/chat", "enable_websocket": true}), json!({"uri": "/chat", "service_id": "s"})]
+    {
         let (_gateway, _upstream, mut connection) = ask(route);
         let head = connection.read_head().expect("an answer").expect("not closed");
         assert!(head.start.starts_with("HTTP/1.1 101 "), "{}", head.start);
