@@ -24,6 +24,7 @@ fn upstream() -> FakeUpstream {
         while let Ok(byte) = connection.read_exact(1) {
             let _ = connection.send(byte);
         }
+        connection.close();
     })
 }
 
