@@ -70,6 +70,8 @@ fn without_arguments_the_lines_to_paste_say_hello() {
     let made = sh(&format!("{route} -s -o /dev/null -w '%{{http_code}}'"));
     assert_eq!(made.output, "201", "{} {}", made.output, made.errors);
     assert_eq!(sh(&format!("{call} -s")).output, "\"Hello, APISIX!\"");
+    let answer = dev.command(&["invoke", "hello", "-d", r#"{"name": "you"}"#]);
+    assert_eq!(text(&answer.stdout), "\"Hello, you!\"\n", "{answer:?}");
 }
 
 #[test]

@@ -62,7 +62,10 @@ impl Banner<'_> {
         for function in &functions.list {
             let name = &function.name;
             writeln!(f, "\n  {name}")?;
-            writeln!(f, "    invoke        lockgate invoke {name} -d '{{}}' --server {address}")?;
+            // What the command asks where it is told nothing.
+            let is_default = address == Functions::default().listen;
+            let server = if is_default { String::new() } else { format!(" --server {address}") };
+            writeln!(f, "    invoke        lockgate invoke {name} -d '{{}}'{server}")?;
             writeln!(f, "                  http://{address}/2015-03-31/functions/{name}/invocations")?;
             writeln!(f, "    function URL  http://{address}/urls/{name}/")?;
             writeln!(f, "    API Gateway   http://{address}/default/{name}")?;
