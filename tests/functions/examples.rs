@@ -14,7 +14,7 @@ fn directory() -> PathBuf {
 
 /// Builds the example in Rust, where it is not built.
 fn build() {
-    if directory().join("../target/debug/example-rust").exists() {
+    if directory().join("../target/debug/example-rust-stream").exists() {
         return;
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -41,7 +41,7 @@ fn every_example_says_hello_through_a_route() {
         assert_eq!((reply.status, reply.text().as_str()), (200, "\"Hello, APISIX!\""), "{name}");
         assert_eq!(call(server, "GET", &format!("/urls/{name}/"), &[], b"").text(), "\"Hello, World!\"");
     }
-    for path in ["/urls/python/stream", "/urls/node-stream/"] {
+    for path in ["/urls/python/stream", "/urls/node-stream/", "/urls/rust-stream/"] {
         let reply = call(server, "GET", path, &[], b"");
         assert_eq!((reply.text().as_str(), reply.get("transfer-encoding")), ("1\n2\n3\n", Some("chunked")));
     }
