@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# AWS's own runtime clients and callers, for the suite `clients`: awslambdaric, boto3 and the AWS command line from
-# PyPI, aws-lambda-ric from npm, which builds native code.
+# AWS's own runtime clients and callers, for the suite `clients`: awslambdaric, boto3 and the AWS command line by
+# pip, aws-lambda-ric by npm, which builds native code.
 # usage: install.sh DIRECTORY      What is there already is left as it is.
 set -euo pipefail
 directory=$1
