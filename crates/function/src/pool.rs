@@ -302,3 +302,35 @@ impl Inner {
 fn lost() -> Failure {
     Failure::new("Runtime.ExitError", "the environment was lost")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::Inner;
+    use crate::invocation::Failure;
+
+    #[test]
+    fn starts_are_tried_again_at_once_and_then_later_and_later() {
+        let mut inner = Inner::default();
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            inner.pause();
+            let pause = inner.not_before.map(|at| at.saturating_duration_since(Instant::now()));
+            // Rounded up, since a moment has passed.
+            pauses.push(pause.unwrap_or_default().as_secs_f64().mul_add(10.0, 0.9).trunc() / 10.0);
+        }
+        assert_eq!(pauses[..5], [0.0, 0.1, 0.2, 0.4, 0.8], "{pauses:?}");
+        assert_eq!(pauses[8..], [10.0; 4], "{pauses:?}");
+    }
+
+    #[test]
+    fn while_nothing_can_start_nobody_is_made_to_wait() {
+        let mut inner = Inner { cannot_start: Some(Failure::new("E", "why")), ..Inner::default() };
+        assert!(inner.cannot_start().is_none(), "the next start is not put off");
+        inner.not_before = Some(Instant::now() + Duration::from_mins(1));
+        assert_eq!(&*inner.cannot_start().unwrap().message, "why");
+    }
+}
