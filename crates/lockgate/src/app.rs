@@ -283,7 +283,7 @@ fn access_log(settings: &Settings) -> anyhow::Result<Option<(AccessLog, Arc<Temp
         settings::Escape::Json => Escape::Json,
         settings::Escape::None => Escape::None,
     };
-    let template = Template::parse(&log.format, escape, Variable::parse)
+    let template = Template::parse(&log.format, escape, Variable::parse, Variable::is_safe)
         .context("nginx_config.http.access_log_format")?;
     let open = AccessLog::open(&log.path)
         .with_context(|| format!("the access log {} cannot be opened", log.path.display()))?;

@@ -188,7 +188,10 @@ impl Variable {
             }),
             Self::Protocol => out.extend_from_slice(request.version.as_str().as_bytes()),
             Self::RouteId => return present(cx.route_id(), out),
-            Self::UpstreamScheme => return present(cx.upstream.scheme.unwrap_or_default(), out),
+            Self::UpstreamScheme => {
+                text::short(out, cx.upstream.scheme.unwrap_or_default().as_bytes());
+                return cx.upstream.scheme.is_some();
+            }
             Self::UpstreamHost => {
                 let own = || request.headers.get(name::HOST).unwrap_or_default();
                 return cx.upstream.scheme.is_some()
@@ -206,6 +209,7 @@ impl Variable {
         true
     }
 
+    #[inline]
     fn write_number(&self, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
         match self {
             Self::RemotePort => text::decimal(out, cx.connection.peer.port().into()),
@@ -251,7 +255,7 @@ fn parameter(cx: &RequestContext, name: &str, out: &mut Vec<u8>) -> bool {
 }
 
 fn request_line(request: &Request, cx: &RequestContext, out: &mut Vec<u8>) {
-    out.extend_from_slice(cx.method.as_str().as_bytes());
+    text::short(out, cx.method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(request.original_target_bytes());
     out.push(b' ');

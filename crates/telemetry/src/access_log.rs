@@ -6,5 +6,5 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use template::{Escape, InvalidFormat, Template, Written};
+pub use template::{Escape, InvalidFormat, Template};
 pub use writer::{AccessLog, Writer};

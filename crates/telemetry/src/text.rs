@@ -12,6 +12,7 @@ pub fn short(out: &mut Vec<u8>, bytes: &[u8]) {
         [a] => out.push(a),
         [a, b] => out.extend_from_slice(&[a, b]),
         [a, b, c] => out.extend_from_slice(&[a, b, c]),
+        [a, b, c, d] => out.extend_from_slice(&[a, b, c, d]),
         _ => out.extend_from_slice(bytes),
     }
 }

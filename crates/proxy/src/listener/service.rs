@@ -10,7 +10,7 @@ use http::StatusCode;
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{ConnectionInfo, Request, Response};
 use lockgate_plugin::{RequestContext, Variable};
-use lockgate_telemetry::access_log::{Template, Writer, Written};
+use lockgate_telemetry::access_log::{Template, Writer};
 use lockgate_telemetry::clock;
 
 use crate::error::ProxyError;
@@ -106,10 +106,7 @@ impl Service for Gateway {
         if let Some(log) = &self.log {
             let AccessLogSettings { template, writer } = &mut *log.borrow_mut();
             writer.append(|out| {
-                template.render(out, |variable, out| match variable.write(request, cx, out) {
-                    true if variable.is_safe() => Written::Safe,
-                    is_present => is_present.into(),
-                });
+                template.render(out, |variable, out| variable.write(request, cx, out));
             });
         }
     }

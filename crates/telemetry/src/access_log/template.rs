@@ -39,24 +39,6 @@ impl std::fmt::Display for InvalidFormat {
 
 impl std::error::Error for InvalidFormat {}
 
-/// What was written for a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It has no value.
-    Absent,
-    /// A value of the program's own making, with nothing in it to escape: a number, a time, an address.
-    Safe,
-    /// A value that may hold anything.
-    Raw,
-}
-
-impl From<bool> for Written {
-    /// Whether there is a value, of which nothing is known.
-    fn from(is_present: bool) -> Self {
-        if is_present { Self::Raw } else { Self::Absent }
-    }
-}
-
 /// A compiled format; `V` is what a variable was understood as.
 #[derive(Clone, Debug)]
 pub struct Template<V> {
@@ -67,15 +49,18 @@ pub struct Template<V> {
 #[derive(Clone, Debug)]
 enum Part<V> {
     Literal(Box<[u8]>),
-    Variable(V),
+    /// A variable, and whether its values are to be escaped.
+    Variable(V, bool),
 }
 
 impl<V> Template<V> {
-    /// Compiles a format with `$name` and `${name}` in it; `variable` understands a name.
+    /// Compiles a format with `$name` and `${name}` in it; `variable` understands a name, and `is_safe` says whether
+    /// all values of a variable are of the program's own making, with nothing in them to escape.
     pub fn parse(
         format: &str,
         escape: Escape,
         mut variable: impl FnMut(&str) -> Option<V>,
+        is_safe: impl Fn(&V) -> bool,
     ) -> Result<Self, InvalidFormat> {
         let (mut parts, mut rest) = (Vec::new(), format);
         while let Some(dollar) = rest.find('$') {
@@ -84,7 +69,8 @@ impl<V> Template<V> {
             }
             let (name, after) = name(&rest[dollar + 1..], format.len() - rest.len() + dollar)?;
             let understood = variable(name).ok_or_else(|| InvalidFormat::Unknown(name.to_owned()))?;
-            parts.push(Part::Variable(understood));
+            let is_raw = !is_safe(&understood);
+            parts.push(Part::Variable(understood, is_raw));
             rest = after;
         }
         if !rest.is_empty() {
@@ -94,22 +80,20 @@ impl<V> Template<V> {
     }
 
     /// Writes one line, without its end, behind what `out` holds. `write` writes the value of a variable, as
-    /// it is, and says what that was.
-    pub fn render<W: Into<Written>>(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> W) {
+    /// it is, and says whether it has one.
+    pub fn render(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> bool) {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => short(out, text),
-                Part::Variable(variable) => {
+                Part::Variable(variable, is_raw) => {
                     let start = out.len();
-                    match write(variable, out).into() {
-                        Written::Safe => {}
-                        Written::Raw => self.escape.apply(out, start),
-                        Written::Absent => {
-                            out.truncate(start);
-                            if self.escape == Escape::Default {
-                                out.push(b'-');
-                            }
+                    if !write(variable, out) {
+                        out.truncate(start);
+                        if self.escape == Escape::Default {
+                            out.push(b'-');
                         }
+                    } else if *is_raw {
+                        self.escape.apply(out, start);
                     }
                 }
             }

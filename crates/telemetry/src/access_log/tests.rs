@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 
 fn render(format: &str, escape: Escape, value: Option<&[u8]>) -> String {
-    let template = Template::parse(format, escape, |name| Some(name.to_owned())).unwrap();
+    let template = Template::parse(format, escape, |name| Some(name.to_owned()), |_| false).unwrap();
     let mut line = Vec::new();
     template.render(&mut line, |_, out| {
         out.extend_from_slice(value.unwrap_or_default());
@@ -18,10 +18,15 @@ fn render(format: &str, escape: Escape, value: Option<&[u8]>) -> String {
 #[test]
 fn a_format_is_split_at_its_variables() {
     let mut names = Vec::new();
-    let parsed = Template::parse("$a - [${b}c] \"$d_1\" x", Escape::Default, |name| {
-        names.push(name.to_owned());
-        Some(())
-    });
+    let parsed = Template::parse(
+        "$a - [${b}c] \"$d_1\" x",
+        Escape::Default,
+        |name| {
+            names.push(name.to_owned());
+            Some(())
+        },
+        |()| false,
+    );
     let mut line = Vec::new();
     parsed.unwrap().render(&mut line, |(), out| {
         out.push(b'v');
@@ -40,7 +45,7 @@ fn a_broken_format_says_where() {
         ("é${a", InvalidFormat::Open(2)),
         ("$nope", InvalidFormat::Unknown("nope".to_owned())),
     ] {
-        let parsed = Template::parse(format, Escape::Default, |name| (name == "a").then_some(()));
+        let parsed = Template::parse(format, Escape::Default, |name| (name == "a").then_some(()), |()| false);
         assert_eq!(parsed.unwrap_err(), error, "{format}");
     }
 }
