@@ -1,4 +1,6 @@
-//! The settings files of `conf/examples`, each started and called.
+//! The settings files of `conf/examples`, each started and called; and what the pages of plugins say to type.
+
+mod pages;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
