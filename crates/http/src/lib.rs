@@ -13,6 +13,7 @@ pub mod name;
 pub mod outgoing;
 pub mod path;
 pub mod peer;
+pub mod proxy_protocol;
 pub mod resolver;
 pub mod server;
 pub mod tls;
@@ -45,6 +46,8 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// The listener's address.
     pub local: SocketAddr,
+    /// The balancer that the connection came through, where that said who the client is.
+    pub via: Option<SocketAddr>,
     /// Whether the client speaks TLS.
     pub is_tls: bool,
     /// The client's address without its port.
@@ -69,6 +72,7 @@ impl ConnectionInfo {
         Self {
             peer: SocketAddr::new(ip, peer.port()),
             local,
+            via: None,
             is_tls,
             peer_ip: ip.to_string().into(),
             local_port: port.to_string().into(),

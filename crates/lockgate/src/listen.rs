@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
-use lockgate_proxy::Listener as Watched;
+use lockgate_proxy::{Listener as Watched, ListenerSettings, Trusted};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::handover::{Role, Taken};
@@ -29,8 +29,8 @@ struct Port {
     /// What the settings say; the port may be for the system to choose.
     asked: SocketAddr,
     sockets: Vec<TcpListener>,
-    /// Whether HTTP/2 with prior knowledge is understood.
-    allows_h2: bool,
+    /// How its connections are served, where they are the data plane's.
+    service: ListenerSettings,
 }
 
 impl Sockets {
@@ -40,7 +40,15 @@ impl Sockets {
         let mut proxy = Vec::new();
         for listener in &settings.listeners {
             let port = Port::open(Role::Proxy, listener.address(), workers, &mut taken)?;
-            proxy.push(Port { allows_h2: listener.http2, ..port });
+            let service = ListenerSettings { allows_h2: listener.http2, ..ListenerSettings::default() };
+            proxy.push(Port { service, ..port });
+        }
+        if let Some(listener) = settings.proxy_protocol.http {
+            let port = Port::open(Role::Proxy, listener.address(), workers, &mut taken)
+                .context("apisix.proxy_protocol.listen_http_port")?;
+            let trusted = Trusted::new(settings.proxy_protocol.trusted.iter().copied());
+            let service = ListenerSettings { allows_h2: listener.http2, proxy_protocol: Some(trusted) };
+            proxy.push(Port { service, ..port });
         }
         let admin = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken)
             .with_context(|| format!("the Admin API's address is {}", settings.admin.listen))?;
@@ -90,7 +98,7 @@ impl Sockets {
         for port in &self.proxy {
             for (number, socket) in port.sockets.iter().enumerate() {
                 let socket = socket.try_clone()?;
-                each[number % workers].push(Watched { socket, allows_h2: port.allows_h2 });
+                each[number % workers].push(Watched { socket, service: port.service.clone() });
             }
         }
         Ok(each)
@@ -116,7 +124,7 @@ impl Port {
             let socket = open(address, count > 1).with_context(|| format!("cannot listen on {address}"))?;
             sockets.push(socket);
         }
-        Ok(Self { role, asked, sockets, allows_h2: false })
+        Ok(Self { role, asked, sockets, service: ListenerSettings::default() })
     }
 
     /// The functions' port, or any that is free where it is taken and nobody asked for it.

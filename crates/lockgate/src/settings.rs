@@ -4,6 +4,7 @@ mod default;
 mod environment;
 mod function;
 mod limits;
+mod proxy_protocol;
 mod read;
 mod section;
 mod value;
@@ -25,6 +26,7 @@ use tracing::level_filters::LevelFilter;
 
 pub(crate) use function::{Functions, KeyPair};
 pub(crate) use limits::Limits;
+pub(crate) use proxy_protocol::ProxyProtocol;
 pub(crate) use read::{Problem, Warning};
 pub(crate) use value::Resolve;
 
@@ -36,6 +38,8 @@ const LONGEST_FILE: u64 = 1 << 20;
 pub(crate) struct Settings {
     /// `apisix.node_listen`: where the data plane listens. Default: 9080 and 9081.
     pub(crate) listeners: Vec<Listener>,
+    /// `apisix.proxy_protocol`: ports behind a balancer. Default: none.
+    pub(crate) proxy_protocol: ProxyProtocol,
     /// `lockgate.pass_expect`: whether `Expect: 100-continue` goes to the upstream. Default: false.
     pub(crate) pass_expect: bool,
     /// `apisix.enable_server_tokens`: whether `Server` names the version. Default: true.
@@ -271,6 +275,10 @@ impl Settings {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let ip = *listener.ip.get_or_insert(Ipv4Addr::LOCALHOST.into());
             check(format!("apisix.node_listen[{index}]"), ip);
+        }
+        for (key, listener) in self.proxy_protocol.listeners() {
+            let ip = *listener.ip.get_or_insert(Ipv4Addr::LOCALHOST.into());
+            check(format!("apisix.proxy_protocol.{key}"), ip);
         }
         check("deployment.admin.admin_listen".to_owned(), self.admin.listen.ip());
         if let Some(control) = self.control {

@@ -9,7 +9,8 @@ use lockgate_http::server::Http2Settings;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    AccessLog, Admin, Encryption, Escape, Functions, Http, Limits, Listener, Settings, UpstreamPool, Workers,
+    AccessLog, Admin, Encryption, Escape, Functions, Http, Limits, Listener, ProxyProtocol, Settings,
+    UpstreamPool, Workers,
 };
 
 /// APISIX's line.
@@ -25,6 +26,7 @@ impl Default for Settings {
         let minute = Duration::from_mins(1);
         Self {
             listeners: vec![listener(9080), listener(9081)],
+            proxy_protocol: ProxyProtocol::default(),
             pass_expect: false,
             server_tokens: true,
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),

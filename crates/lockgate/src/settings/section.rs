@@ -11,6 +11,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::function;
 use super::limits;
+use super::proxy_protocol;
 use super::read::{Place, Readable, Report, Section};
 use super::value::Size;
 use super::{
@@ -50,6 +51,7 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
     if let Some(listeners) = apisix.place("node_listen").and_then(|place| read_listeners(&place)) {
         settings.listeners = listeners;
     }
+    apisix.within("proxy_protocol", |section| proxy_protocol::read(section, &mut settings.proxy_protocol));
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
     let mut is_control_on = true;
     apisix.set("enable_control", &mut is_control_on);

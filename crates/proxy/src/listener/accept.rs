@@ -10,31 +10,41 @@ use lockgate_http::server::serve;
 use lockgate_http::{ConnectionInfo, Stream};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::proxy_protocol::{Trusted, identify};
 use super::team::Accepted;
 use super::worker::Shared;
 
 /// How long accepting rests when the process has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-/// A socket, bound and listening, and whether clients may speak HTTP/2 on it.
+/// A socket, bound and listening, and how its connections are served.
 pub struct Listener {
     /// The socket.
     pub socket: StdListener,
+    /// How.
+    pub service: ListenerSettings,
+}
+
+/// How the connections of a socket are served.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerSettings {
     /// Whether HTTP/2 with prior knowledge is understood.
     pub allows_h2: bool,
+    /// Whose PROXY header is believed, where each connection has to begin with one.
+    pub proxy_protocol: Option<Trusted>,
 }
 
 /// A socket that its worker watches.
 pub(super) struct Watched {
     socket: TcpListener,
-    allows_h2: bool,
+    service: ListenerSettings,
 }
 
 impl Watched {
     pub(super) fn new(listener: Listener) -> io::Result<Self> {
-        let Listener { socket, allows_h2 } = listener;
+        let Listener { socket, service } = listener;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: TcpListener::from_std(socket)?, allows_h2 })
+        Ok(Self { socket: TcpListener::from_std(socket)?, service })
     }
 
     /// Accepts for as long as it is let. Ending it loses nothing: who was not accepted yet waits in the socket.
@@ -58,14 +68,14 @@ impl Watched {
 
     /// Serves a connection, or passes it on to a worker that has less to do.
     fn place(&self, shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr) {
-        let allows_h2 = self.allows_h2;
+        let service = self.service.clone();
         let Some(passing) = shared.member.lighter() else {
             shared.member.began();
-            return start(shared, stream, peer, allows_h2);
+            return start(shared, stream, peer, service);
         };
         // It fails only for a connection that is broken already.
         if let Ok(stream) = stream.into_std() {
-            passing.send(Accepted { stream, peer, allows_h2 });
+            passing.send(Accepted { stream, peer, service });
         }
     }
 }
@@ -82,9 +92,9 @@ impl Drop for Open {
 
 /// Serves a connection that another worker passed on.
 pub(super) fn start_handed(shared: &Rc<Shared>, accepted: Accepted) {
-    let Accepted { stream, peer, allows_h2 } = accepted;
+    let Accepted { stream, peer, service } = accepted;
     match TcpStream::from_std(stream) {
-        Ok(stream) => start(shared, stream, peer, allows_h2),
+        Ok(stream) => start(shared, stream, peer, service),
         Err(error) => {
             tracing::warn!(%error, "cannot watch a connection");
             drop(Open(shared.clone()));
@@ -93,14 +103,34 @@ pub(super) fn start_handed(shared: &Rc<Shared>, accepted: Accepted) {
 }
 
 /// Serves a connection that is counted for this worker.
-fn start(shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr, allows_h2: bool) {
+fn start(shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr, service: ListenerSettings) {
     let open = Open(shared.clone());
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let local = stream.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    if let Some(trusted) = service.proxy_protocol {
+        tokio::task::spawn_local(behind_balancer(stream, (peer, local), open, trusted, service.allows_h2));
+        return;
+    }
     let info = Rc::new(ConnectionInfo::new(peer, local, false));
-    tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, allows_h2));
+    tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, service.allows_h2));
+}
+
+/// Serves a connection that has to say first whose it is.
+async fn behind_balancer(
+    mut stream: TcpStream,
+    (peer, local): (SocketAddr, SocketAddr),
+    open: Open,
+    trusted: Trusted,
+    allows_h2: bool,
+) {
+    let Some(client) = identify(&mut stream, peer, &trusted, &open.0).await else {
+        return;
+    };
+    let mut info = ConnectionInfo::new(client, local, false);
+    info.via = (client != peer).then_some(peer);
+    connection(Stream::Tcp(stream), Rc::new(info), open, allows_h2).await;
 }
 
 fn connection(

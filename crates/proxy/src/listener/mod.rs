@@ -1,11 +1,13 @@
 //! Where connections come in: a worker, its sockets, and the service that answers on them.
 
 mod accept;
+mod proxy_protocol;
 mod service;
 mod team;
 mod worker;
 
-pub use accept::Listener;
+pub use accept::{Listener, ListenerSettings};
+pub use proxy_protocol::Trusted;
 pub use service::AccessLogSettings;
 pub use team::{ConnectionLimits, Place, places};
 pub use worker::{Phase, Worker, WorkerSettings};

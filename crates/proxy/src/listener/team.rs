@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
+use super::accept::ListenerSettings;
+
 /// Connections that may wait for the worker they were passed on to; more stay where they were accepted.
 const WAITING: usize = 256;
 /// A worker may have this part of its connections more than the one that has the fewest: to pass a connection on
@@ -29,7 +31,7 @@ pub struct ConnectionLimits {
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) allows_h2: bool,
+    pub(super) service: ListenerSettings,
 }
 
 /// A worker's place among the others.
@@ -183,7 +185,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let peer = stream.local_addr().unwrap();
-        Accepted { stream, peer, allows_h2: false }
+        Accepted { stream, peer, service: ListenerSettings::default() }
     }
 
     /// Accepts one; whether it stays here.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::snapshot::Live;
 
 /// How often a worker tidies: the longest a log line waits.
 const TIDY: Duration = Duration::from_secs(1);
-/// How often a worker says that no connection more may be there.
+/// How often a worker says that no connection more may be there, or why one is refused.
 const SAID: Duration = Duration::from_secs(10);
 
 /// What the program is at, as its workers see it.
@@ -82,6 +83,7 @@ impl Worker {
             member,
             closed: Notify::new(),
             said_full: Cell::new(None),
+            said_refused: Cell::new(None),
         });
         let watched: Vec<_> = listeners.into_iter().map(Watched::new).collect::<io::Result<_>>()?;
         // Nobody waits for it any more where another worker could not start: the program ends.
@@ -176,6 +178,7 @@ pub(super) struct Shared {
     /// A connection has ended.
     pub(super) closed: Notify,
     said_full: Cell<Option<Instant>>,
+    said_refused: Cell<Option<Instant>>,
 }
 
 impl Shared {
@@ -187,13 +190,28 @@ impl Shared {
 
     /// Says that a new connection has to wait, but not for each of many.
     pub(super) fn say_full(&self) {
-        let now = clock::now();
-        if self.said_full.get().is_none_or(|said| now.duration_since(said) >= SAID) {
-            self.said_full.set(Some(now));
+        if may_say(&self.said_full) {
             tracing::warn!(
                 connections = self.member.open(),
                 "worker_connections or lockgate.limits.connections is reached: new connections wait"
             );
         }
     }
+
+    /// Says why a connection was not served that had to begin with a PROXY header, but not for each of many.
+    pub(super) fn say_refused(&self, peer: SocketAddr, reason: &dyn std::fmt::Display) {
+        if may_say(&self.said_refused) {
+            tracing::warn!(%peer, %reason, "a connection with PROXY protocol is refused");
+        }
+    }
+}
+
+/// Whether something was not said just before.
+fn may_say(said: &Cell<Option<Instant>>) -> bool {
+    let now = clock::now();
+    let is_due = said.get().is_none_or(|said| now.duration_since(said) >= SAID);
+    if is_due {
+        said.set(Some(now));
+    }
+    is_due
 }
