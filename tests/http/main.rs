@@ -3,6 +3,7 @@
 mod connections;
 mod forwarding;
 mod http2;
+mod proxy_protocol;
 mod responses;
 mod streaming;
 mod websocket;

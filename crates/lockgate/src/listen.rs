@@ -66,9 +66,10 @@ impl Sockets {
         Ok(Self { proxy, admin, control, functions })
     }
 
-    /// Where the data plane listens.
+    /// Where clients call the data plane by themselves.
     pub(crate) fn proxy_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.proxy.iter().map(Port::address).collect()
+        let direct = self.proxy.iter().filter(|port| port.service.proxy_protocol.is_none());
+        direct.map(Port::address).collect()
     }
 
     /// Where the Admin API listens.
