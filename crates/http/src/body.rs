@@ -41,6 +41,10 @@ pub trait BodyStream {
     fn trailers(&mut self) -> Option<Headers> {
         None
     }
+    /// Sends on what is left of the request that this answers, without reading on; ready when nothing is left.
+    fn poll_upload(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 }
 
 /// Why a body could not be collected.
@@ -106,13 +110,15 @@ impl Body {
     }
 
     /// Sends on what is left of the request that this is the answer to, without reading on. An upload that fails
-    /// says so when the answer is read.
-    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+    /// says so when the answer is read. Ready when nothing is left that would have to be waited for.
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Inner::Response(body) => body.poll_upload(cx),
             Inner::H2Response(body) => body.poll_upload(cx),
+            Inner::Stream(body) => return body.poll_upload(cx),
             _ => {}
         }
+        Poll::Ready(())
     }
 
     /// The data in reach; empty before `poll_ready` has said `true`.

@@ -19,7 +19,7 @@ use crate::h1::write::{self, BodyFraming};
 use crate::h2;
 use crate::message::{Request, Response};
 use crate::outgoing::Outgoing;
-use crate::peer::{Address, Peer};
+use crate::peer::{Address, Peer, Protocol};
 use crate::pool;
 use crate::stream::Stream;
 
@@ -76,7 +76,8 @@ pub async fn send(
     timeouts: &Timeouts,
 ) -> Result<Answer, Box<SendFailure>> {
     let mut negotiated = None;
-    if !peer.is_http1() {
+    // HTTP/1.1 alone can be gone over from.
+    if !peer.is_http1() && (outgoing.upgrade.is_none() || peer.protocol() == Protocol::Http2) {
         // Boxed, so that requests by HTTP/1.1 do not carry its room.
         match Box::pin(h2::client::send(peer, request, body, outgoing, timeouts)).await {
             h2::client::Sent::Http2(result) => return result,

@@ -28,6 +28,7 @@ mod h2;
 mod pool;
 mod stream;
 mod timer;
+mod websocket;
 
 pub use body::{Body, BodyStream, CollectError};
 pub use error::{BodyError, BodyErrorKind, ClientError, Fault};

@@ -44,8 +44,9 @@ pub struct Request {
     pub headers: Headers,
     /// The body.
     pub body: Body,
-    /// What the client would go over to (`Upgrade`, RFC 9110 §7.8): `websocket`. Only a request without a body that
-    /// came by HTTP/1.1 has it, and it is passed on only where [`crate::Outgoing::upgrade`] says so.
+    /// What the client would go over to (`Upgrade`, RFC 9110 §7.8): `websocket`. Only a request without a body has it
+    /// that came by HTTP/1.1, or by an extended CONNECT (RFC 8441), and it is passed on only where
+    /// [`crate::Outgoing::upgrade`] says so.
     pub upgrade: Option<Box<str>>,
     /// Where interim answers go.
     pub(crate) interims: Option<Interims>,
@@ -147,6 +148,11 @@ impl Request {
         self.target = self.headers.keep_text(target).map_err(|_: InvalidHeader| InvalidTarget)?;
         self.path_len = path_len(target);
         Ok(())
+    }
+
+    /// Whether it is an extended CONNECT (RFC 8441), for which there is no answer but to go over or to refuse.
+    pub fn is_extended_connect(&self) -> bool {
+        self.upgrade.is_some() && !matches!(self.version, Version::Http10 | Version::Http11)
     }
 
     /// The host as the client named it, with its port.

@@ -1,5 +1,6 @@
 //! THE LINE: what happens to a request, top to bottom.
 
+use http::StatusCode;
 use lockgate_http::{Request, Response, path};
 use lockgate_plugin::{Flow, RequestContext};
 
@@ -7,6 +8,10 @@ use crate::error::ProxyError;
 use crate::router::Query;
 use crate::snapshot::{CompiledRoute, Snapshot};
 use crate::upstream::forward::forward;
+
+/// An HTTP/1.1 client that may not go over gets an ordinary answer; by HTTP/2 that would be a tunnel to it.
+const NO_WEBSOCKET: ProxyError =
+    ProxyError::Refused { status: StatusCode::FORBIDDEN, reason: "route does not allow websocket" };
 
 /// Answers a request. Never fails: what goes wrong becomes a response.
 pub(crate) async fn handle(snapshot: &Snapshot, request: &mut Request, cx: &mut RequestContext) -> Response {
@@ -62,6 +67,9 @@ async fn produce(
     }
     if let Flow::Respond(response) = route.pipeline.access(request, cx).await? {
         return Ok(response);
+    }
+    if request.is_extended_connect() && !route.allows_websocket {
+        return Err(NO_WEBSOCKET);
     }
     let upstream = route.upstream.as_deref().ok_or(ProxyError::NoNode)?;
     if let Flow::Respond(response) = route.pipeline.before_proxy(request, cx).await? {

@@ -17,3 +17,4 @@ pub(crate) use connection::{Connection, Interims, RequestBody};
 pub(crate) use framing::Framing;
 pub(crate) use framing::may_be_trailer;
 pub(crate) use lex::FieldLine;
+pub(crate) use tunnel::TunnelBody;

@@ -164,7 +164,7 @@ impl Sender {
             self.has_written = true;
             let Poll::Ready(written) = wire.poll_write(cx, parts) else {
                 // A client may send all of its request before it reads an answer: the one must not wait for the other.
-                self.body.poll_upload(cx);
+                let _ = self.body.poll_upload(cx);
                 return Poll::Pending;
             };
             match written? {

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 
+use super::client::{Exchange, Link};
+use crate::body::{Body, BodyStream};
 use crate::buffer::ReadBuffer;
+use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::stream::Stream;
 use crate::timer::Timer;
 
@@ -104,5 +107,106 @@ impl Tunnel {
             timer.arm(self.patience);
         }
         timer.poll(cx).map(|()| false)
+    }
+}
+
+/// An upstream's side of a tunnel as a body, for clients whose connection carries more than the tunnel: reading it
+/// sends on what the client sends.
+pub(crate) struct TunnelBody {
+    link: Link,
+    client: Body,
+    up: State,
+    is_flushed: bool,
+    has_ended: bool,
+    patience: Duration,
+}
+
+impl TunnelBody {
+    /// Begins behind the upstream's 101; `client` is what the client sends.
+    pub(crate) fn new(upgraded: Exchange, client: Body) -> Self {
+        let (link, _, patience) = upgraded.into_tunnel();
+        link.read_timer.arm(patience);
+        Self { link, client, up: State::Open, is_flushed: true, has_ended: false, patience }
+    }
+
+    /// The longest silence of both directions together.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Sends on what there is of the client's; ready when that direction has ended.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let broken = |error: io::Error| BodyError::new(Fault::Upstream, error);
+        loop {
+            match self.up {
+                State::Open => match self.client.poll_ready(cx) {
+                    Poll::Ready(Ok(true)) => {
+                        let stream = Pin::new(&mut self.link.stream);
+                        let count = ready!(stream.poll_write(cx, self.client.data())).map_err(broken)?;
+                        if count == 0 {
+                            return Poll::Ready(Err(broken(io::ErrorKind::WriteZero.into())));
+                        }
+                        self.client.consume(count);
+                        self.is_flushed = false;
+                        self.link.read_timer.arm(self.patience);
+                    }
+                    Poll::Ready(has_data) => {
+                        has_data?;
+                        self.up = State::Ended;
+                    }
+                    Poll::Pending => {
+                        if !self.is_flushed {
+                            ready!(Pin::new(&mut self.link.stream).poll_flush(cx)).map_err(broken)?;
+                            self.is_flushed = true;
+                        }
+                        return Poll::Pending;
+                    }
+                },
+                State::Ended => {
+                    ready!(Pin::new(&mut self.link.stream).poll_shutdown(cx)).map_err(broken)?;
+                    self.up = State::Shut;
+                }
+                State::Shut => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl BodyStream for TunnelBody {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        if let Poll::Ready(Err(error)) = self.poll_up(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if !self.link.buffer.is_empty() || self.has_ended {
+            return Poll::Ready(Ok(!self.link.buffer.is_empty()));
+        }
+        let Poll::Ready(read) = self.link.buffer.poll_fill(&mut self.link.stream, cx) else {
+            ready!(self.link.read_timer.poll(cx));
+            return Poll::Ready(Err(BodyError::new(Fault::Upstream, BodyErrorKind::Timeout)));
+        };
+        let count = read.map_err(|error| BodyError::new(Fault::Upstream, error))?;
+        self.link.read_timer.arm(self.patience);
+        self.has_ended = count == 0;
+        Poll::Ready(Ok(count > 0))
+    }
+
+    fn data(&self) -> &[u8] {
+        self.link.buffer.data()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.link.buffer.consume(count);
+    }
+
+    fn length(&self) -> Option<u64> {
+        None
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // What fails is said when the body is read, or, once that has ended, nobody waits for it.
+        match self.poll_up(cx) {
+            Poll::Pending => self.link.read_timer.poll(cx),
+            Poll::Ready(_) => Poll::Ready(()),
+        }
     }
 }

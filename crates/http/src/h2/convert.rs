@@ -10,12 +10,20 @@ use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::message::{Request, Response, Version};
 use crate::name::{self, Id, id_of};
+use crate::websocket;
 
 /// A request head as the rest of the program knows it (RFC 9113 §8.3.1).
 pub(super) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
     let refuse = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
     if parts.method == http::Method::CONNECT {
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not offered"));
+        let protocol = parts.extensions.get::<h2::ext::Protocol>();
+        if let Some(refusal) = websocket::refusal(protocol.map(h2::ext::Protocol::as_str)) {
+            return Err(refusal);
+        }
+        // RFC 8441 §4: it has both, as no other CONNECT does.
+        if parts.uri.scheme().is_none() || parts.uri.path_and_query().is_none() {
+            return Err(refuse("extended CONNECT has no scheme or no path"));
+        }
     }
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if target.len() > limits.target {

@@ -51,6 +51,12 @@ impl IncomingBody {
         }
     }
 
+    /// The same without an end: what a client sends into a tunnel is bounded by the tunnel.
+    pub(super) fn endless(mut self) -> Self {
+        (self.budget, self.timeout) = (u64::MAX, Duration::MAX);
+        self
+    }
+
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
         while self.data.is_empty() {
             if self.has_ended {

@@ -101,7 +101,7 @@ impl Outflow {
             self.stream.reserve_capacity(wanted);
             let Poll::Ready(granted) = self.poll_granted(cx) else {
                 // A peer may want all of its request read before it takes an answer.
-                body.poll_upload(cx);
+                let _ = body.poll_upload(cx);
                 return Poll::Pending;
             };
             self.send(body, granted?.min(wanted))?;

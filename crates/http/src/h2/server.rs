@@ -76,7 +76,8 @@ pub(super) fn builder(settings: &ServerSettings) -> Builder {
         .max_concurrent_reset_streams(REMEMBERED)
         .reset_stream_duration(REMEMBERED_FOR)
         .max_pending_accept_reset_streams(limits.max_resets as usize)
-        .max_local_error_reset_streams(Some(limits.max_errors as usize));
+        .max_local_error_reset_streams(Some(limits.max_errors as usize))
+        .enable_connect_protocol();
     builder
 }
 

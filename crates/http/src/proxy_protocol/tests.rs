@@ -6,8 +6,8 @@ fn v1(line: &str) -> Result<Option<Header>, HeaderError> {
     parse(line.as_bytes())
 }
 
-fn from(source: &str, destination: &str) -> Option<Addresses> {
-    Some(Addresses { source: source.parse().unwrap(), destination: destination.parse().unwrap() })
+fn from(source: &str, destination: &str) -> Addresses {
+    Addresses { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
 }
 
 /// A header of version 2 with the right length.
@@ -26,9 +26,9 @@ fn six() -> Vec<u8> {
 #[test]
 fn a_line_of_version_1_names_both_ends() {
     let header = v1("PROXY TCP4 203.0.113.7 10.0.0.1 55555 443\r\nGET /").unwrap().unwrap();
-    assert_eq!(header, Header { len: 43, addresses: from("203.0.113.7:55555", "10.0.0.1:443") });
+    assert_eq!(header, Header { len: 43, addresses: Some(from("203.0.113.7:55555", "10.0.0.1:443")) });
     let header = v1("PROXY TCP6 2001:db8::7 ::1 1 0\r\n").unwrap().unwrap();
-    assert_eq!(header.addresses, from("[2001:db8::7]:1", "[::1]:0"));
+    assert_eq!(header.addresses, Some(from("[2001:db8::7]:1", "[::1]:0")));
 }
 
 #[test]
@@ -77,10 +77,10 @@ fn a_line_of_version_1_has_an_end() {
 fn version_2_names_both_ends() {
     for family in [0x11, 0x12] {
         let header = parse(&v2(0x21, family, &FOUR)).unwrap().unwrap();
-        assert_eq!(header, Header { len: 28, addresses: from("203.0.113.7:55555", "10.0.0.1:443") });
+        assert_eq!(header, Header { len: 28, addresses: Some(from("203.0.113.7:55555", "10.0.0.1:443")) });
     }
     let header = parse(&v2(0x21, 0x21, &six())).unwrap().unwrap();
-    assert_eq!(header.addresses, from("[2001:db8::7]:55555", "[2001:db8::1]:443"));
+    assert_eq!(header.addresses, Some(from("[2001:db8::7]:55555", "[2001:db8::1]:443")));
 }
 
 #[test]
@@ -118,7 +118,10 @@ fn fields_behind_the_addresses_are_passed_over() {
     let fields = [&FOUR[..], &[2, 0, 3], b"a.b", &[4, 0, 0], &[0xEA, 0, 1, 1]].concat();
     let bytes = v2(0x21, 0x11, &fields);
     let header = parse(&[&bytes[..], b"GET /"].concat()).unwrap().unwrap();
-    assert_eq!(header, Header { len: bytes.len(), addresses: from("203.0.113.7:55555", "10.0.0.1:443") });
+    assert_eq!(
+        header,
+        Header { len: bytes.len(), addresses: Some(from("203.0.113.7:55555", "10.0.0.1:443")) }
+    );
 }
 
 #[test]
