@@ -7,4 +7,5 @@ mod framing;
 mod messages;
 mod streams;
 mod upstreams;
+mod websocket;
 mod wire;

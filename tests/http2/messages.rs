@@ -281,16 +281,6 @@ fn a_request_is_for_one_host() {
         ("8.5", "CONNECT", only(&[(":method", "CONNECT"), (":authority", "h:443")]), Then::Refused(1, 405)),
         ("8.5", "CONNECT with a path", instead(":method", "CONNECT"), MALFORMED),
         (
-            "4 of RFC 8441",
-            "CONNECT for a protocol that was not offered",
-            headers(
-                1,
-                END_HEADERS,
-                block(&[(":method", "CONNECT"), (":protocol", "websocket"), GET[1], GET[2], GET[3]]),
-            ),
-            MALFORMED,
-        ),
-        (
             "7.1 of RFC 9110",
             "a star for all",
             only(&[(":method", "OPTIONS"), GET[1], (":path", "*"), GET[3]]),
