@@ -96,7 +96,8 @@ pub trait Service: 'static {
         reason: &'static str,
     ) -> (Response, Self::UnderWay);
 
-    /// The answer is out, or will never be. Called once for each request and each refusal.
+    /// The answer is out, or will never be. Called once for each request and each refusal. Of an answer that is
+    /// complete, `clock::recent` is the time when its last wait ended.
     fn done(&self, under_way: &mut Self::UnderWay, outcome: Outcome);
 }
 

@@ -7,6 +7,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+/// The largest piece that is written without a look at whether there is room.
+const TRIED: usize = 16 * 1024;
+
 /// A TCP connection, or TLS over one.
 #[derive(Debug)]
 pub enum Stream {
@@ -67,6 +70,16 @@ impl Stream {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A small message nearly always finds room, and then nobody has to be told to wait for it. What is larger
+        // goes the way on which a task gives others a turn.
+        if let (Self::Tcp(io), [one]) = (&*self, parts)
+            && one.len() <= TRIED
+        {
+            match io.try_write(one) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
         match parts {
             [one] => Pin::new(self).poll_write(cx, one),
             several => Pin::new(self).poll_write_vectored(cx, several),

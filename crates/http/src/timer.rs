@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use lockgate_telemetry::clock;
-use tokio::time::{Instant, sleep_until};
+use lockgate_telemetry::clock::{self, Moment};
+use tokio::time::sleep_until;
 
 /// How exact time-outs are.
 const TICK: Duration = Duration::from_millis(10);
@@ -45,9 +45,6 @@ enum AtDrain {
 }
 
 struct Wheel {
-    epoch: Instant,
-    /// A time, and the tick it lies in: most are asked for twice.
-    last: Cell<(Instant, u64)>,
     slots: RefCell<BTreeMap<u64, Vec<Rc<Entry>>>>,
     driver: RefCell<Option<Waker>>,
     is_driven: Cell<bool>,
@@ -58,8 +55,6 @@ struct Wheel {
 
 thread_local! {
     static WHEEL: Rc<Wheel> = Rc::new(Wheel {
-        epoch: Instant::now(),
-        last: Cell::new((Instant::now(), 0)),
         slots: RefCell::default(),
         driver: RefCell::default(),
         is_driven: Cell::new(false),
@@ -113,11 +108,11 @@ impl Timer {
         self.entry.at_drain.set(AtDrain::Stays);
     }
 
-    fn arm_at(&self, now: Instant, after: Duration, at_drain: AtDrain) {
+    fn arm_at(&self, now: Moment, after: Duration, at_drain: AtDrain) {
         WHEEL.with(|wheel| {
             self.entry.at_drain.set(at_drain);
             self.entry.has_fired.set(at_drain == AtDrain::Wakes && wheel.is_draining.get());
-            let mut deadline = wheel.tick_after(now, after);
+            let mut deadline = tick_after(now, after);
             if at_drain == AtDrain::Ends {
                 deadline = deadline.min(wheel.grace_end.get());
             }
@@ -150,22 +145,6 @@ impl Drop for Timer {
 }
 
 impl Wheel {
-    fn tick(&self, at: Instant) -> u64 {
-        let (last, tick) = self.last.get();
-        if last == at {
-            return tick;
-        }
-        let tick = ticks(at.duration_since(self.epoch));
-        self.last.set((at, tick));
-        tick
-    }
-
-    /// The first tick after a while; a time that no clock will show never comes.
-    fn tick_after(&self, now: Instant, after: Duration) -> u64 {
-        // Both were rounded down.
-        self.tick(now).saturating_add(ticks(after)).saturating_add(2)
-    }
-
     fn queue(self: &Rc<Self>, entry: &Rc<Entry>, slot: u64) {
         entry.queued.set(slot);
         let mut slots = self.slots.borrow_mut();
@@ -180,7 +159,7 @@ impl Wheel {
     }
 
     fn fire_due(self: &Rc<Self>) {
-        let now = self.tick(Instant::now());
+        let now = tick(clock::now());
         loop {
             let due = {
                 let mut slots = self.slots.borrow_mut();
@@ -204,6 +183,17 @@ impl Wheel {
     }
 }
 
+/// The tick a time lies in.
+const fn tick(at: Moment) -> u64 {
+    at.nanos() / NANOS_PER_TICK
+}
+
+/// The first tick after a while; a time that no clock will show never comes.
+fn tick_after(now: Moment, after: Duration) -> u64 {
+    // Both were rounded down.
+    tick(now).saturating_add(ticks(after)).saturating_add(2)
+}
+
 fn ticks(time: Duration) -> u64 {
     let whole = time.as_secs().saturating_mul(TICKS_PER_SECOND);
     whole.saturating_add(u64::from(time.subsec_nanos()) / NANOS_PER_TICK)
@@ -220,7 +210,7 @@ impl Entry {
 }
 
 async fn drive(wheel: Rc<Wheel>) {
-    let mut sleep = Box::pin(sleep_until(Instant::now()));
+    let mut sleep = Box::pin(sleep_until(clock::epoch()));
     std::future::poll_fn(|cx| {
         loop {
             wheel.fire_due();
@@ -230,7 +220,7 @@ async fn drive(wheel: Rc<Wheel>) {
                 return Poll::<()>::Pending;
             };
             let ticks = u32::try_from(next).unwrap_or(u32::MAX);
-            sleep.as_mut().reset(wheel.epoch + TICK * ticks);
+            sleep.as_mut().reset(clock::epoch() + TICK * ticks);
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -243,7 +233,7 @@ async fn drive(wheel: Rc<Wheel>) {
 pub(crate) fn drain(grace: Duration) {
     WHEEL.with(|wheel| {
         wheel.is_draining.set(true);
-        let end = wheel.tick_after(Instant::now(), grace);
+        let end = tick_after(clock::now(), grace);
         wheel.grace_end.set(end);
         let armed: Vec<_> = wheel.slots.borrow().values().flatten().cloned().collect();
         for entry in armed {
@@ -278,7 +268,7 @@ mod tests {
     }
 
     async fn fired(timer: &Timer) -> Duration {
-        let start = Instant::now();
+        let start = clock::now();
         std::future::poll_fn(|cx| timer.poll(cx)).await;
         start.elapsed()
     }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use arrayvec::ArrayString;
 use http::Method;
 use lockgate_http::{ConnectionInfo, Request};
-use lockgate_telemetry::clock;
-use tokio::time::Instant;
+use lockgate_telemetry::clock::{self, Moment};
 
 /// How long an id may be, in bytes.
 const LONGEST_ID: usize = 64;
@@ -23,7 +22,7 @@ pub struct RequestContext {
     /// The method, as it came.
     pub method: Method,
     /// When its head was whole.
-    pub started: Instant,
+    pub started: Moment,
     /// The path as rules match on it (percent-decoded, dot segments resolved, slashes merged: nginx's `$uri`),
     /// where it differs from the path that was sent. Read it with [`RequestContext::path`].
     pub normal_path: Option<Box<str>>,

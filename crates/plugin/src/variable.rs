@@ -161,6 +161,7 @@ impl Variable {
     }
 
     /// Writes the value behind what `out` holds; says whether there is one.
+    #[inline]
     pub fn write(&self, request: &Request, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Argument(name) => return read::argument(read::query(request.original_target()), name, out),

@@ -16,9 +16,8 @@ use lockgate_http::{
     Body, BodyErrorKind, ClientError, CollectError, Fault, Outgoing, Request, Response, path, tls,
 };
 use lockgate_plugin::{BuildContext, BuildError, Error, RequestContext};
-use lockgate_telemetry::clock;
+use lockgate_telemetry::clock::{self, Moment};
 use rustls_pki_types::ServerName;
-use tokio::time::Instant;
 
 use sign::{Sign, Signable, explained, settle, worth_another};
 
@@ -196,7 +195,7 @@ impl Endpoint {
         fields: &[(Name<'_>, &[u8])],
         target: &str,
         body: Body,
-        begun: Instant,
+        begun: Moment,
     ) -> Result<Response, Error> {
         let (answer, duration) = {
             let mut outgoing = Outgoing::forwarding(request, &cx.connection);

@@ -1,6 +1,7 @@
 //! The time as logs and the `Date` field write it: one set of texts a thread, made anew once a second.
 
 use std::cell::{Cell, RefCell};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -12,18 +13,48 @@ thread_local! {
 }
 
 thread_local! {
-    static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Moment>> = const { Cell::new(None) };
+}
+
+/// A time, in nanoseconds since the program first asked for it: one number, so that times compare and subtract as
+/// numbers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The time that has passed since an earlier moment; none since a later one.
+    pub const fn duration_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The time that has passed since, by a look at the clock.
+    pub fn elapsed(self) -> Duration {
+        now().duration_since(self)
+    }
+
+    /// Nanoseconds since [`epoch`].
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+}
+
+/// The moment 0.
+pub fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
 }
 
 /// The time of now; [`recent`] gives it again.
-pub fn now() -> Instant {
-    let now = Instant::now();
+pub fn now() -> Moment {
+    let since = Instant::now().saturating_duration_since(epoch());
+    // Five centuries fit.
+    let now = Moment(since.as_secs().saturating_mul(1_000_000_000) + u64::from(since.subsec_nanos()));
     LAST.set(Some(now));
     now
 }
 
 /// The time that was last read in this thread: good where it was read for the same event, and free.
-pub fn recent() -> Instant {
+pub fn recent() -> Moment {
     LAST.get().unwrap_or_else(now)
 }
 
@@ -31,11 +62,11 @@ pub fn recent() -> Instant {
 #[derive(Debug)]
 pub struct Texts {
     /// When the wall clock was read last, and what it said.
-    read: Option<(Instant, Duration)>,
+    read: Option<(Moment, Duration)>,
     /// The time that is meant.
-    at: Option<Instant>,
+    at: Option<Moment>,
     /// From when on the texts are out of date.
-    until: Option<Instant>,
+    until: Option<Moment>,
     second: Option<u64>,
     local: String,
     iso8601: String,
@@ -81,7 +112,7 @@ impl Texts {
     /// The time since 1970.
     fn now(&self) -> Duration {
         match (self.read, self.at) {
-            (Some((then, wall)), Some(at)) => wall + at.saturating_duration_since(then),
+            (Some((then, wall)), Some(at)) => wall + at.duration_since(then),
             _ => Duration::ZERO,
         }
     }
@@ -102,17 +133,17 @@ impl Texts {
     }
 
     /// The wall clock is read once a second; in between the time passes with the other clock.
-    fn move_to(&mut self, at: Instant) {
+    fn move_to(&mut self, at: Moment) {
         self.at = Some(at);
         let is_current =
-            |(then, _): (Instant, Duration)| at >= then && self.until.is_some_and(|until| at < until);
+            |(then, _): (Moment, Duration)| at >= then && self.until.is_some_and(|until| at < until);
         if self.read.is_some_and(is_current) {
             return;
         }
         // A clock before 1970 reads as 1970.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.read = Some((at, wall));
-        self.until = at.checked_add(Duration::from_nanos(u64::from(1_000_000_000 - wall.subsec_nanos())));
+        self.until = Some(Moment(at.0.saturating_add(u64::from(1_000_000_000 - wall.subsec_nanos()))));
         if self.second != Some(wall.as_secs()) {
             self.write(wall.as_secs(), &TimeZone::system());
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 #[inline]
 pub fn short(out: &mut Vec<u8>, bytes: &[u8]) {
     match *bytes {
+        [] => {}
         [a] => out.push(a),
         [a, b] => out.extend_from_slice(&[a, b]),
         [a, b, c] => out.extend_from_slice(&[a, b, c]),
@@ -17,7 +18,31 @@ pub fn short(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// The digits of a number below a thousand, and how many it has.
+/// A few bytes with room behind them: all of it is written at once, and what is too much taken back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Piece {
+    bytes: [u8; 8],
+    len: u8,
+}
+
+impl Piece {
+    /// Keeps up to eight bytes; `None` of more.
+    pub fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { bytes, len: u8::try_from(text.len()).ok()? })
+    }
+
+    /// Writes them behind what `out` holds.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let end = out.len() + usize::from(self.len);
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+    }
+}
+
+/// The digits of a number below a thousand, from the left, and how many it has.
 struct Digits([u8; 3], u8);
 
 static BELOW_1000: [Digits; 1000] = {
@@ -25,39 +50,52 @@ static BELOW_1000: [Digits; 1000] = {
     let mut number = 0;
     while number < 1000 {
         let digits = [number / 100, number / 10 % 10, number % 10];
-        let mut at = 0;
+        let (first, count) = if number >= 100 {
+            (0, 3)
+        } else if number >= 10 {
+            (1, 2)
+        } else {
+            (2, 1)
+        };
+        let mut at = first;
         while at < 3 {
-            table[number].0[at] = b"0123456789"[digits[at]];
+            table[number].0[at - first] = b"0123456789"[digits[at]];
             at += 1;
         }
-        table[number].1 = if number >= 100 {
-            3
-        } else if number >= 10 {
-            2
-        } else {
-            1
-        };
+        table[number].1 = count;
         number += 1;
     }
     table
 };
 
 /// Writes a number in decimal.
+#[inline]
 pub fn decimal(out: &mut Vec<u8>, number: u64) {
-    let (thousands, rest) = (number / 1000, (number % 1000) as usize);
-    if thousands > 0 {
-        decimal(out, thousands);
-        out.extend_from_slice(&BELOW_1000[rest].0);
-        return;
+    match BELOW_1000.get(usize::try_from(number).unwrap_or(usize::MAX)) {
+        Some(Digits(digits, count)) => {
+            let end = out.len() + usize::from(*count);
+            out.extend_from_slice(digits);
+            out.truncate(end);
+        }
+        None => large(out, number),
     }
-    let Digits(digits, count) = &BELOW_1000[rest];
-    short(out, &digits[3 - usize::from(*count)..]);
+}
+
+fn large(out: &mut Vec<u8>, number: u64) {
+    decimal(out, number / 1000);
+    out.extend_from_slice(&three(number % 1000));
+}
+
+/// The last three digits of a number.
+fn three(number: u64) -> [u8; 3] {
+    let digit = |number: u64| b'0' + (number % 10) as u8;
+    [digit(number / 100), digit(number / 10), digit(number)]
 }
 
 /// Writes a time in seconds with three decimals, as nginx's `$request_time`: `0.012`.
 pub fn seconds(out: &mut Vec<u8>, time: Duration) {
     decimal(out, time.as_secs());
-    let Digits([a, b, c], _) = BELOW_1000[time.subsec_millis() as usize % 1000];
+    let [a, b, c] = three(time.subsec_millis().into());
     out.extend_from_slice(&[b'.', a, b, c]);
 }
 
@@ -110,6 +148,14 @@ mod tests {
         for number in [0, 7, 10, 99, 100, 999, 1000, 1001, 4096, 10_010_010, u64::MAX] {
             assert_eq!(written(|out| decimal(out, number)), number.to_string());
         }
+    }
+
+    #[test]
+    fn a_piece_is_written_as_it_is() {
+        for text in ["", "a", "] \"", "12345678"] {
+            assert_eq!(written(|out| Piece::new(text.as_bytes()).unwrap().write(out)), text);
+        }
+        assert!(Piece::new(b"123456789").is_none());
     }
 
     #[test]

@@ -8,9 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use lockgate_telemetry::clock;
+use lockgate_telemetry::clock::{self, Moment};
 use tokio::io::AsyncWrite;
-use tokio::time::Instant;
 
 use super::connection::Interims;
 use super::parse;
@@ -42,7 +41,7 @@ pub(crate) struct Link {
     patience: Patience,
     pub(crate) peer: Arc<Peer>,
     pub(crate) remote: SocketAddr,
-    pub(crate) idle_since: Instant,
+    pub(crate) idle_since: Moment,
     pub(crate) requests: u32,
 }
 
@@ -55,7 +54,7 @@ impl Link {
             patience: Patience::new(Timeouts::default().send),
             peer,
             remote,
-            idle_since: Instant::now(),
+            idle_since: clock::now(),
             requests: 0,
         }
     }
@@ -88,7 +87,7 @@ pub(crate) struct Exchange {
     keep_alive: bool,
     method: Method,
     /// When the request was about to be sent.
-    begun: Instant,
+    begun: Moment,
     is_read_armed: bool,
     read_timeout: Duration,
     /// How many interim responses came.

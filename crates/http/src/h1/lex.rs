@@ -114,9 +114,9 @@ impl<'a> Lexer<'a> {
             _ => return bad("status line is malformed"),
         };
         self.at += 12;
-        let reason = if rest.first() == Some(&b' ') { text_end(rest) } else { 0 };
-        self.at += reason;
-        self.line_end(&rest[reason..], "status line is malformed")?;
+        let behind = if rest.first() == Some(&b' ') { behind_text(rest) } else { rest };
+        self.at += rest.len() - behind.len();
+        self.line_end(behind, "status line is malformed")?;
         Ok((version, status))
     }
 
@@ -124,20 +124,19 @@ impl<'a> Lexer<'a> {
     pub(super) fn field(&mut self) -> Result<Option<FieldLine>, Stop> {
         let start = self.at;
         let rest = self.rest();
-        let len = token_end(rest);
-        if len == rest.len() {
-            return Err(Stop::Partial);
-        }
-        if rest[len] != b':' || len == 0 {
-            if len == 0 && rest[0] == b'\r' {
-                return self.line_end(rest, "line end is malformed").map(|()| None);
-            }
-            return bad(if rest[len] == b'\n' { BARE_LF } else { "header name is malformed" });
-        }
-        let text = &rest[len + 1..];
-        let end = text_end(text);
+        let behind = behind_token(rest);
+        let len = rest.len() - behind.len();
+        let text = match behind {
+            [b':', text @ ..] if len > 0 => text,
+            [] => return Err(Stop::Partial),
+            [b'\r', ..] if len == 0 => return self.line_end(rest, "line end is malformed").map(|()| None),
+            [b'\n', ..] => return bad(BARE_LF),
+            _ => return bad("header name is malformed"),
+        };
+        let behind = behind_text(text);
+        let end = text.len() - behind.len();
         self.at += len + 1 + end;
-        self.line_end(&text[end..], "header value is malformed")?;
+        self.line_end(behind, "header value is malformed")?;
         let text = &text[..end];
         let name = Span::at(start, len);
         if let [b' ', first, .., last] | [b' ', first @ last] = text
@@ -203,23 +202,22 @@ const fn eight(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Where a name ends: at the first byte that no token has (RFC 9110 §5.6.2). Most have letters and hyphens only,
-/// and are looked at in eights.
-fn token_end(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(eight) = bytes[at..].first_chunk() {
+/// What follows a name: it ends at the first byte that no token has (RFC 9110 §5.6.2). Most have letters and hyphens
+/// only, and are looked at in eights.
+fn behind_token(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
         let others = no_letters(u64::from_le_bytes(*eight));
-        if others == 0 {
-            at += 8;
-            continue;
+        if others != 0 {
+            rest = &rest[(others.trailing_zeros() / 8) as usize..];
+            break;
         }
-        at += (others.trailing_zeros() / 8) as usize;
-        if !is_token(bytes[at]) {
-            return at;
-        }
-        at += 1;
+        rest = behind;
     }
-    at + bytes[at..].iter().position(|byte| !is_token(*byte)).unwrap_or(bytes.len() - at)
+    match rest {
+        [b':', ..] => rest,
+        _ => &rest[rest.iter().position(|byte| !is_token(*byte)).unwrap_or(rest.len())..],
+    }
 }
 
 /// The high bit of each byte that is neither a letter nor a hyphen.
@@ -232,23 +230,22 @@ const fn no_letters(word: u64) -> u64 {
     (!(letters | hyphens) | word) & eight(0x80)
 }
 
-/// Where a field's text ends: at the first control character other than a tab (RFC 9110 §5.5).
-fn text_end(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(eight) = bytes[at..].first_chunk() {
+/// What follows a field's text: it ends at the first control character other than a tab (RFC 9110 §5.5).
+fn behind_text(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
         let controls = controls(u64::from_le_bytes(*eight));
-        if controls == 0 {
-            at += 8;
-            continue;
+        if controls != 0 {
+            rest = &rest[(controls.trailing_zeros() / 8) as usize..];
+            break;
         }
-        at += (controls.trailing_zeros() / 8) as usize;
-        if bytes[at] != b'\t' {
-            return at;
-        }
-        at += 1;
+        rest = behind;
+    }
+    if let [b'\r', ..] = rest {
+        return rest;
     }
     let is_end = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 127;
-    at + bytes[at..].iter().position(is_end).unwrap_or(bytes.len() - at)
+    &rest[rest.iter().position(is_end).unwrap_or(rest.len())..]
 }
 
 /// The high bit of each byte that is below a space, or 127. Bytes behind the first such one may be marked too.
@@ -269,14 +266,14 @@ mod tests {
         fn a_text_ends_where_reading_it_byte_by_byte_says(bytes: Vec<u8>, clean in "[ -~\\t]{0,40}") {
             let all = [clean.as_bytes(), &bytes].concat();
             let end = all.iter().position(|byte| (*byte < 32 && *byte != 9) || *byte == 127);
-            prop_assert_eq!(text_end(&all), end.unwrap_or(all.len()));
+            prop_assert_eq!(all.len() - behind_text(&all).len(), end.unwrap_or(all.len()));
         }
 
         #[test]
         fn a_name_ends_where_reading_it_byte_by_byte_says(bytes: Vec<u8>, clean in "[!-~]{0,20}", name in "[A-Za-z-]{0,20}") {
             let all = [name.as_bytes(), clean.as_bytes(), &bytes].concat();
             let end = all.iter().position(|byte| !is_token_byte(*byte));
-            prop_assert_eq!(token_end(&all), end.unwrap_or(all.len()));
+            prop_assert_eq!(all.len() - behind_token(&all).len(), end.unwrap_or(all.len()));
         }
     }
 

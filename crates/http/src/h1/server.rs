@@ -7,6 +7,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use lockgate_telemetry::clock;
 use tokio::io::AsyncWrite;
 
 use super::client::Exchange as Upgraded;
@@ -249,11 +250,19 @@ impl<S: Service> Exchange<'_, S> {
         let body = if has_body { body } else { Body::empty() };
         let mut sender = Sender::new(out, body, framing);
         let mut wire = &**self.shared;
+        let mut has_waited = false;
         let sent = std::future::poll_fn(|cx| match sender.poll_send(&mut wire, cx) {
             Poll::Ready(sent) => Poll::Ready(sent.map_err(SendError::report).is_ok()),
-            Poll::Pending => self.shared.borrow_mut().poll_gone(cx).map(|()| false),
+            Poll::Pending => {
+                has_waited = true;
+                self.shared.borrow_mut().poll_gone(cx).map(|()| false)
+            }
         });
         let is_sent = sent.await;
+        if has_waited {
+            // What follows must not reckon from before the wait.
+            clock::now();
+        }
         finish.outcome.body_bytes = sender.body_bytes();
         finish.outcome.is_complete = is_sent;
         drop(sender.into_body());
@@ -295,6 +304,7 @@ impl<S: Service> Exchange<'_, S> {
             tunnel.poll(&mut client.stream, &mut link.stream, &link.read_timer, cx)
         });
         finish.outcome.is_complete = both_ended.await;
+        clock::now();
         finish.outcome.body_bytes = tunnel.down.passed();
     }
 

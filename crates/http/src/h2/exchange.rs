@@ -8,6 +8,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{Method, StatusCode};
+use lockgate_telemetry::clock;
 
 use super::convert;
 use super::guard::Meter;
@@ -129,6 +130,8 @@ impl<S: Service> Exchange<S> {
         finish.outcome.body_bytes = outflow.sent();
         match sent {
             Ok(()) => {
+                // What follows must not reckon from before the wait.
+                clock::now();
                 finish.outcome.is_complete = true;
                 self.meter.has_answered();
             }

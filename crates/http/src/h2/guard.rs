@@ -10,9 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use h2::Reason;
-use lockgate_telemetry::clock;
+use lockgate_telemetry::clock::{self, Moment};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
 use super::PREFACE;
 use super::settings::Http2Settings;
@@ -56,7 +55,7 @@ struct Bucket {
     credit: Cell<u32>,
     limit: u32,
     per_second: u32,
-    since: Cell<Instant>,
+    since: Cell<Moment>,
 }
 
 impl Bucket {

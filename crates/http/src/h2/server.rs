@@ -8,8 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Ping, PingPong, Reason, RecvStream};
-use lockgate_telemetry::clock;
-use tokio::time::Instant;
+use lockgate_telemetry::clock::{self, Moment};
 
 use super::exchange::Exchange;
 use super::guard::{Guard, Meter};
@@ -222,7 +221,7 @@ impl Line {
 struct Requests {
     count: Cell<usize>,
     /// When the last one ended.
-    ended: Cell<Instant>,
+    ended: Cell<Moment>,
 }
 
 impl Requests {

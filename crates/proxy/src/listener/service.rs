@@ -99,7 +99,8 @@ impl Service for Gateway {
         let Served { request, cx, snapshot } = served;
         cx.status = outcome.status.as_u16();
         cx.body_bytes_sent = outcome.body_bytes;
-        cx.duration = clock::now().duration_since(cx.started).max(Duration::from_nanos(1));
+        let ended = if outcome.is_complete { clock::recent() } else { clock::now() };
+        cx.duration = ended.duration_since(cx.started).max(Duration::from_nanos(1));
         if let Some(route) = snapshot.logging_route(cx.route_id()) {
             route.pipeline.log(request, cx);
         }

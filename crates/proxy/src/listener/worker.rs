@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lockgate_http::server::{ServerSettings, drain};
-use lockgate_telemetry::clock;
+use lockgate_telemetry::clock::{self, Moment};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
@@ -177,8 +177,8 @@ pub(super) struct Shared {
     pub(super) member: Member,
     /// A connection has ended.
     pub(super) closed: Notify,
-    said_full: Cell<Option<Instant>>,
-    said_refused: Cell<Option<Instant>>,
+    said_full: Cell<Option<Moment>>,
+    said_refused: Cell<Option<Moment>>,
 }
 
 impl Shared {
@@ -207,7 +207,7 @@ impl Shared {
 }
 
 /// Whether something was not said just before.
-fn may_say(said: &Cell<Option<Instant>>) -> bool {
+fn may_say(said: &Cell<Option<Moment>>) -> bool {
     let now = clock::now();
     let is_due = said.get().is_none_or(|said| now.duration_since(said) >= SAID);
     if is_due {

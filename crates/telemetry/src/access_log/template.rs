@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::text::short;
+use crate::text::Piece;
 
 /// How values are made safe to stand in a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,15 +42,31 @@ impl std::error::Error for InvalidFormat {}
 /// A compiled format; `V` is what a variable was understood as.
 #[derive(Clone, Debug)]
 pub struct Template<V> {
-    parts: Vec<Part<V>>,
+    parts: Box<[Part<V>]>,
+    /// What follows the last variable.
+    end: Box<[u8]>,
     escape: Escape,
 }
 
 #[derive(Clone, Debug)]
-enum Part<V> {
-    Literal(Box<[u8]>),
-    /// A variable, and whether its values are to be escaped.
-    Variable(V, bool),
+enum Literal {
+    Short(Piece),
+    Long(Box<[u8]>),
+}
+
+impl Literal {
+    fn new(text: &[u8]) -> Self {
+        Piece::new(text).map_or_else(|| Self::Long(text.into()), Self::Short)
+    }
+}
+
+/// A variable, and what stands before it.
+#[derive(Clone, Debug)]
+struct Part<V> {
+    before: Literal,
+    variable: V,
+    /// Whether its values are to be escaped.
+    is_raw: bool,
 }
 
 impl<V> Template<V> {
@@ -64,40 +80,35 @@ impl<V> Template<V> {
     ) -> Result<Self, InvalidFormat> {
         let (mut parts, mut rest) = (Vec::new(), format);
         while let Some(dollar) = rest.find('$') {
-            if dollar > 0 {
-                parts.push(Part::Literal(rest.as_bytes()[..dollar].into()));
-            }
+            let before = Literal::new(&rest.as_bytes()[..dollar]);
             let (name, after) = name(&rest[dollar + 1..], format.len() - rest.len() + dollar)?;
             let understood = variable(name).ok_or_else(|| InvalidFormat::Unknown(name.to_owned()))?;
             let is_raw = !is_safe(&understood);
-            parts.push(Part::Variable(understood, is_raw));
+            parts.push(Part { before, variable: understood, is_raw });
             rest = after;
         }
-        if !rest.is_empty() {
-            parts.push(Part::Literal(rest.as_bytes().into()));
-        }
-        Ok(Self { parts, escape })
+        Ok(Self { parts: parts.into(), end: rest.as_bytes().into(), escape })
     }
 
     /// Writes one line, without its end, behind what `out` holds. `write` writes the value of a variable, as
     /// it is, and says whether it has one.
     pub fn render(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> bool) {
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => short(out, text),
-                Part::Variable(variable, is_raw) => {
-                    let start = out.len();
-                    if !write(variable, out) {
-                        out.truncate(start);
-                        if self.escape == Escape::Default {
-                            out.push(b'-');
-                        }
-                    } else if *is_raw {
-                        self.escape.apply(out, start);
-                    }
+        for Part { before, variable, is_raw } in &self.parts {
+            match before {
+                Literal::Short(piece) => piece.write(out),
+                Literal::Long(text) => out.extend_from_slice(text),
+            }
+            let start = out.len();
+            if !write(variable, out) {
+                out.truncate(start);
+                if self.escape == Escape::Default {
+                    out.push(b'-');
                 }
+            } else if *is_raw {
+                self.escape.apply(out, start);
             }
         }
+        out.extend_from_slice(&self.end);
     }
 }
 

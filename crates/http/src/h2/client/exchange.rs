@@ -7,8 +7,7 @@ use bytes::{Buf, Bytes};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use http::Method;
-use lockgate_telemetry::clock;
-use tokio::time::Instant;
+use lockgate_telemetry::clock::{self, Moment};
 
 use super::head;
 use super::lines::Slot;
@@ -37,7 +36,7 @@ pub(super) struct Exchange {
     slot: Slot,
     silence: Silence,
     method: Method,
-    begun: Instant,
+    begun: Moment,
     interims: usize,
     passes_on: Option<h1::Interims>,
 }
