@@ -41,6 +41,8 @@ pub trait BodyStream {
     fn trailers(&mut self) -> Option<Headers> {
         None
     }
+    /// Refuses more than `limit` bytes, where the body comes from a client: reading on fails.
+    fn limit(&mut self, _limit: u64) {}
     /// Sends on what is left of the request that this answers, without reading on; ready when nothing is left.
     fn poll_upload(&mut self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
@@ -201,7 +203,8 @@ impl Body {
         match &mut self.0 {
             Inner::Request(body) => body.limit(limit),
             Inner::H2(body) => body.limit(limit),
-            Inner::Empty | Inner::Full(_) | Inner::Response(_) | Inner::H2Response(_) | Inner::Stream(_) => {}
+            Inner::Stream(body) => body.limit(limit),
+            Inner::Empty | Inner::Full(_) | Inner::Response(_) | Inner::H2Response(_) => {}
         }
     }
 

@@ -18,6 +18,9 @@ pub mod resolver;
 pub mod server;
 pub mod tls;
 
+#[cfg(feature = "http3")]
+pub mod h3;
+
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -1,4 +1,4 @@
-//! Heads between the `http` crate's maps and our lists.
+//! Heads between the `http` crate's maps and our lists, for HTTP/2 and HTTP/3.
 
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -13,7 +13,7 @@ use crate::name::{self, Id, id_of};
 use crate::websocket;
 
 /// A request head as the rest of the program knows it (RFC 9113 §8.3.1).
-pub(super) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
+pub(crate) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
     let refuse = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
     if parts.method == http::Method::CONNECT {
         let protocol = parts.extensions.get::<h2::ext::Protocol>();
@@ -75,7 +75,7 @@ pub(super) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Re
 }
 
 /// Whether the client waits for a `100` before it sends its body (RFC 9110 §10.1.1).
-pub(super) fn expects_continue(headers: &HeaderMap) -> bool {
+pub(crate) fn expects_continue(headers: &HeaderMap) -> bool {
     let expects = headers.get(http::header::EXPECT);
     expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
@@ -106,7 +106,7 @@ fn host(
 }
 
 /// The declared length of a request's body.
-pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -123,7 +123,7 @@ pub(super) fn interim(response: &Response) -> http::Response<()> {
 }
 
 /// A response head as the `h2` crate sends it.
-pub(super) fn response(response: &Response, length: Option<u64>, server: Option<&str>) -> http::Response<()> {
+pub(crate) fn response(response: &Response, length: Option<u64>, server: Option<&str>) -> http::Response<()> {
     let mut head = http::Response::new(());
     *head.status_mut() = response.status;
     let fields = head.headers_mut();
@@ -154,7 +154,7 @@ pub(super) fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
     fields.append(name, value);
 }
 
-pub(super) fn trailers(fields: &HeaderMap) -> Headers {
+pub(crate) fn trailers(fields: &HeaderMap) -> Headers {
     let mut trailers = Headers::new();
     for (name, value) in fields {
         // Names and values of a HeaderMap are well formed.
@@ -163,7 +163,7 @@ pub(super) fn trailers(fields: &HeaderMap) -> Headers {
     trailers
 }
 
-pub(super) fn trailer_map(trailers: &Headers) -> HeaderMap {
+pub(crate) fn trailer_map(trailers: &Headers) -> HeaderMap {
     let mut fields = HeaderMap::new();
     for (id, name, value) in trailers.iter() {
         if may_be_trailer(id, name.as_bytes()) {

@@ -23,12 +23,12 @@ pub(crate) struct Interims {
 
 impl Interims {
     /// For a client that sends its body after a `100` only.
-    pub(super) fn awaiting() -> Self {
+    pub(crate) fn awaiting() -> Self {
         Self { awaits_continue: Cell::new(true), ..Self::default() }
     }
 
     /// Somebody waits for the request's body.
-    pub(super) fn want_body(&self) {
+    pub(crate) fn want_body(&self) {
         self.is_body_wanted.set(true);
     }
 
@@ -43,14 +43,19 @@ impl Interims {
 
     /// Sends those there are; `continues` says whether a `100` is this side's to give.
     pub(super) fn send(&self, respond: &mut SendResponse<Bytes>, continues: bool) {
+        for head in self.take(continues) {
+            // A client that is gone shows with the answer.
+            let _ = respond.send_informational(head);
+        }
+    }
+
+    /// Those there are; `continues` as above.
+    pub(crate) fn take(&self, continues: bool) -> Vec<http::Response<()>> {
         if continues && self.is_body_wanted.get() && self.awaits_continue.replace(false) {
             let mut head = http::Response::new(());
             *head.status_mut() = StatusCode::CONTINUE;
             self.waiting.borrow_mut().push(head);
         }
-        for head in self.waiting.borrow_mut().drain(..) {
-            // A client that is gone shows with the answer.
-            let _ = respond.send_informational(head);
-        }
+        std::mem::take(&mut *self.waiting.borrow_mut())
     }
 }

@@ -1,8 +1,8 @@
 //! HTTP/2 over the `h2` crate: the same heads and bodies as HTTP/1.1.
 
 pub(crate) mod client;
+pub(crate) mod convert;
 
-mod convert;
 mod exchange;
 mod guard;
 mod incoming;

@@ -9,6 +9,8 @@ mod h2_between;
 #[cfg(test)]
 mod h2_upstream;
 #[cfg(test)]
+mod h3;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod support;
