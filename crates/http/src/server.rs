@@ -39,6 +39,8 @@ pub struct ServerSettings {
     pub linger_timeout: Duration,
     /// The value of `Server` in every answer; `None` leaves the upstream's.
     pub server: Option<Box<str>>,
+    /// The value of `Alt-Svc` (RFC 7838) in every answer by HTTP/1.1 and HTTP/2: where HTTP/3 is served.
+    pub alt_svc: Option<Box<str>>,
     /// Whether `Expect: 100-continue` goes to the upstream, whose `100 Continue` then goes to the client. Otherwise
     /// the client is told to go on as soon as somebody reads its body.
     pub passes_expect: bool,
@@ -60,6 +62,7 @@ impl Default for ServerSettings {
             max_requests: u64::MAX,
             linger_timeout: Duration::from_secs(2),
             server: None,
+            alt_svc: None,
             passes_expect: false,
             http2: Http2Settings::default(),
         }

@@ -75,6 +75,7 @@ fn server_settings(settings: &Settings) -> ServerSettings {
         max_requests: settings.limits.keepalive_requests.unwrap_or(u64::MAX),
         max_body: settings.http.client_max_body_size.unwrap_or(u64::MAX),
         server: Some(if settings.server_tokens { version } else { "lockgate" }.into()),
+        alt_svc: None,
         http2: settings.http.http2.clone(),
         passes_expect: settings.pass_expect,
     }

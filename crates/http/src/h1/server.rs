@@ -243,7 +243,9 @@ impl<S: Service> Exchange<'_, S> {
             _ if keep_alive => None,
             _ => Some("close"),
         };
-        let signature = Signature { server: self.settings.server.as_deref(), connection, upgrade: None };
+        let ServerSettings { server, alt_svc, .. } = self.settings;
+        let signature =
+            Signature { server: server.as_deref(), alt_svc: alt_svc.as_deref(), connection, upgrade: None };
         write::response(out.bytes(), &response, framing, &signature);
         drop(response);
         let framing = if has_body { framing } else { BodyFraming::None };
@@ -286,6 +288,7 @@ impl<S: Service> Exchange<'_, S> {
         let mut out = self.begin_answer();
         let signature = Signature {
             server: self.settings.server.as_deref(),
+            alt_svc: None,
             connection: Some("upgrade"),
             upgrade: upgrade.as_deref(),
         };

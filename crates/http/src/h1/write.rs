@@ -70,6 +70,8 @@ pub(crate) fn request_framing(method: &Method, body: &Body) -> BodyFraming {
 pub(crate) struct Signature<'a> {
     /// The value of `Server`, which replaces whatever the response has.
     pub(crate) server: Option<&'a str>,
+    /// The value of `Alt-Svc`, where the same is served by other means too.
+    pub(crate) alt_svc: Option<&'a str>,
     /// `Connection: …`, where the client needs to be told.
     pub(crate) connection: Option<&'static str>,
     /// `Upgrade: …`, of an answer that goes over to something else.
@@ -98,6 +100,9 @@ pub(crate) fn response(
     }
     if let Some(server) = signature.server {
         field(out, "Server", server.as_bytes());
+    }
+    if let Some(alt_svc) = signature.alt_svc {
+        field(out, "Alt-Svc", alt_svc.as_bytes());
     }
     body(out, framing);
     if let Some(connection) = signature.connection {

@@ -120,7 +120,10 @@ impl<S: Service> Exchange<S> {
             response.declared_length.or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
         let length = declared.filter(|_| response.status != StatusCode::NO_CONTENT);
         let ends = has_none || (body.length() == Some(0) && !body.may_have_trailers());
-        let head = convert::response(&response, length, self.settings.server.as_deref());
+        let mut head = convert::response(&response, length, self.settings.server.as_deref());
+        if let Some(alt_svc) = &self.settings.alt_svc {
+            convert::append(head.headers_mut(), "alt-svc", alt_svc.as_bytes());
+        }
         drop(response);
         let Ok(stream) = respond.send_response(head, ends) else {
             return;
