@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::Method;
-use lockgate_proxy::router::{MethodSet, Query, Router, Rule};
+use lockgate_proxy::router::{Kind, MethodSet, Query, Router, Rule};
 
 /// What the program runs on.
 #[global_allocator]
@@ -42,7 +42,7 @@ fn request(number: usize) -> (String, String) {
 }
 
 fn routes(criterion: &mut Criterion) {
-    let mut router = Router::new();
+    let mut router = Router::new(Kind::default());
     for number in 0..ROUTES {
         router.insert(&Arc::new(rule(number)), number).expect("the rule is sound");
     }

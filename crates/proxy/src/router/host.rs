@@ -47,3 +47,16 @@ impl HostPattern {
         Some(Self { key, is_wildcard })
     }
 }
+
+/// Whether a name a client gave is one of the hosts that a rule is for.
+pub(super) fn is_among(hosts: &[String], given: &str) -> bool {
+    let name = without_port(given);
+    let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
+    hosts.iter().any(|host| match host.strip_prefix('*') {
+        Some(end) => {
+            let behind = name.len().checked_sub(end.len()).filter(|len| *len > 0);
+            behind.is_some_and(|len| name[len..].eq_ignore_ascii_case(end.as_bytes()))
+        }
+        None => name.eq_ignore_ascii_case(host.as_bytes()),
+    })
+}

@@ -4,9 +4,10 @@
 //! The order is that of APISIX's `radixtree_host_uri`, with `:name` parameters in addition: an exact host,
 //! then wildcards by the length of what follows the `*`, then rules without a host. Below one host an exact
 //! uri first, then, where two uris part, a literal before a parameter before a `*`, so that the longest prefix
-//! comes first. On one uri the higher priority, then the smaller id.
+//! comes first. On one uri the higher priority, then the smaller id. [`Kind`] names the other orders there are.
 
 mod host;
+mod kind;
 mod method;
 mod paths;
 mod pattern;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use lockgate_plugin::Condition;
 
+pub use kind::Kind;
 pub use method::{MethodSet, UnknownMethod};
 
 use host::{HostPattern, Reversed};
@@ -98,7 +100,7 @@ impl<'r, T> Found<'r, T> {
         self.entry.uri()
     }
 
-    /// The host of the rule that matched; `None` for a rule for all.
+    /// The host of the rule that matched; `None` for a rule for all, and where hosts do not order rules.
     pub fn host(&self) -> Option<&'r str> {
         let at = self.entry.host?.get() as usize - 1;
         self.entry.rule.hosts.get(at).map(String::as_str)
@@ -107,7 +109,7 @@ impl<'r, T> Found<'r, T> {
     /// The `:name` parameters in order, and a `*name`, read from the path that was asked for.
     pub fn parameters(&self, path: &'r str) -> impl Iterator<Item = (&'r str, &'r str)> + use<'r, T> {
         let uri = if self.entry.has_names { self.uri() } else { "" };
-        pattern::parameters(uri, path)
+        pattern::parameters(uri, path, self.entry.has_parameters)
     }
 }
 
@@ -115,8 +117,11 @@ impl<'r, T> Found<'r, T> {
 /// what lies on its way.
 #[derive(Clone, Debug)]
 pub struct Router<T> {
+    kind: Kind,
     hosts: Tree<HostSlot<T>>,
     any: Paths<T>,
+    /// Rules in `any` that are for some hosts only.
+    hosted: usize,
 }
 
 /// The paths below one host.
@@ -134,21 +139,31 @@ impl<T> Default for HostSlot<T> {
 
 impl<T> Default for Router<T> {
     fn default() -> Self {
-        Self { hosts: Tree::default(), any: Paths::default() }
+        Self { kind: Kind::default(), hosts: Tree::default(), any: Paths::default(), hosted: 0 }
     }
 }
 
 impl<T: Clone> Router<T> {
     /// A router with no rule.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// Which order it has.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Adds a rule. One with the same id must be removed before. Where it is refused nothing has changed.
     pub fn insert(&mut self, rule: &Arc<Rule>, value: T) -> Result<(), InvalidRule> {
-        let (hosts, patterns) = understand(rule)?;
+        let (hosts, patterns) = self.understand(rule)?;
+        self.hosted += usize::from(self.has_hosts_in_rules(rule));
         for (uri, pattern) in (0..).zip(&patterns) {
             let entry = |host| Entry::new(rule, uri, host, pattern, value.clone());
+            if !self.kind.orders_by_host() {
+                self.any.insert(pattern, entry(None).of_hosts());
+                continue;
+            }
             if hosts.is_empty() {
                 self.any.insert(pattern, entry(None));
             }
@@ -163,12 +178,14 @@ impl<T: Clone> Router<T> {
 
     /// Takes a rule out: the one that was inserted, with the same uris, hosts and id.
     pub fn remove(&mut self, rule: &Arc<Rule>) {
-        let Ok((hosts, patterns)) = understand(rule) else {
+        let Ok((hosts, patterns)) = self.understand(rule) else {
             return;
         };
+        self.hosted -= usize::from(self.has_hosts_in_rules(rule));
         for pattern in &patterns {
-            if hosts.is_empty() {
+            if hosts.is_empty() || !self.kind.orders_by_host() {
                 self.any.remove(pattern, &rule.id);
+                continue;
             }
             for host in &hosts {
                 self.hosts.alter(&host.key, |slot| {
@@ -182,15 +199,15 @@ impl<T: Clone> Router<T> {
 
     /// Whether any rule is for some hosts only.
     pub fn has_hosts(&self) -> bool {
-        !self.hosts.is_empty()
+        self.hosted > 0 || !self.hosts.is_empty()
     }
 
     /// The first rule in order that fits; `check` says whether a condition holds, and is asked only for rules
     /// that fit in all else. Nothing is allocated.
     pub fn find(&self, query: &Query<'_>, mut check: impl FnMut(&Condition) -> bool) -> Option<Found<'_, T>> {
         let method = MethodSet::only(query.method);
-        let mut fits = |entry: &Entry<T>| entry.fits(method, query.remote_addr, &mut check);
-        if self.has_hosts()
+        let mut fits = |entry: &Entry<T>| entry.fits(method, query, &mut check);
+        if !self.hosts.is_empty()
             && let Some(host) = Reversed::of(query.host)
         {
             let host = host.as_bytes();
@@ -203,15 +220,22 @@ impl<T: Clone> Router<T> {
         }
         self.any.find(query.path, &mut fits)
     }
-}
 
-fn understand(rule: &Rule) -> Result<(Vec<HostPattern>, Vec<Pattern<'_>>), InvalidRule> {
-    if rule.uris.is_empty() || rule.uris.iter().any(String::is_empty) {
-        return Err(InvalidRule::NoUri(rule.id.clone()));
+    /// Whether a rule's hosts are looked at beside its path, and not before it.
+    fn has_hosts_in_rules(&self, rule: &Rule) -> bool {
+        !self.kind.orders_by_host() && !rule.hosts.is_empty()
     }
-    let host = |host: &String| HostPattern::parse(host).ok_or_else(|| InvalidRule::Host(host.clone()));
-    let uri = |uri| Pattern::parse(uri).ok_or_else(|| InvalidRule::Wildcards(uri.to_owned()));
-    let hosts = rule.hosts.iter().map(host).collect::<Result<_, _>>()?;
-    let patterns = rule.uris.iter().map(|text| uri(text.as_str())).collect::<Result<_, _>>()?;
-    Ok((hosts, patterns))
+
+    fn understand<'a>(&self, rule: &'a Rule) -> Result<(Vec<HostPattern>, Vec<Pattern<'a>>), InvalidRule> {
+        if rule.uris.is_empty() || rule.uris.iter().any(String::is_empty) {
+            return Err(InvalidRule::NoUri(rule.id.clone()));
+        }
+        let host = |host: &String| HostPattern::parse(host).ok_or_else(|| InvalidRule::Host(host.clone()));
+        let has_parameters = self.kind.has_parameters();
+        let uri =
+            |uri| Pattern::parse(uri, has_parameters).ok_or_else(|| InvalidRule::Wildcards(uri.to_owned()));
+        let hosts = rule.hosts.iter().map(host).collect::<Result<_, _>>()?;
+        let patterns = rule.uris.iter().map(|text| uri(text.as_str())).collect::<Result<_, _>>()?;
+        Ok((hosts, patterns))
+    }
 }

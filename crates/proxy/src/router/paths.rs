@@ -1,7 +1,6 @@
 //! The rules below one host, in a tree of the literals of their uris.
 
 use std::cmp::Reverse;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::pattern::Pattern;
 use super::radix::Tree;
-use super::{Found, MethodSet, Rule};
+use super::{Found, MethodSet, Query, Rule, host};
 
 /// Rules by the first literal of their uris.
 #[derive(Clone, Debug)]
@@ -38,6 +37,9 @@ pub(super) struct Entry<T> {
     methods: MethodSet,
     has_tail: bool,
     pub(super) has_names: bool,
+    pub(super) has_parameters: bool,
+    /// Whether the hosts of the rule were not looked at before its path.
+    asks_host: bool,
     asks_more: bool,
 }
 
@@ -71,15 +73,24 @@ impl<T> Entry<T> {
             methods: rule.methods.unwrap_or_default(),
             has_tail: pattern.tail.is_some(),
             has_names: pattern.has_names,
+            has_parameters: pattern.has_parameters,
+            asks_host: false,
             asks_more: !rule.remote_addrs.is_empty() || rule.condition.is_some(),
         }
     }
 
-    /// Whether everything but host and path fits.
+    /// One whose hosts are asked for when its path has matched.
+    pub(super) fn of_hosts(mut self) -> Self {
+        self.asks_host = !self.rule.hosts.is_empty();
+        self.asks_more |= self.asks_host;
+        self
+    }
+
+    /// Whether everything but the path fits.
     pub(super) fn fits(
         &self,
         method: MethodSet,
-        remote: IpAddr,
+        query: &Query<'_>,
         check: &mut impl FnMut(&Condition) -> bool,
     ) -> bool {
         if !self.methods.is_empty() && !self.methods.meets(method) {
@@ -88,8 +99,11 @@ impl<T> Entry<T> {
         if !self.asks_more {
             return true;
         }
+        if self.asks_host && !host::is_among(&self.rule.hosts, query.host) {
+            return false;
+        }
         let networks = &self.rule.remote_addrs;
-        let remote = remote.to_canonical();
+        let remote = query.remote_addr.to_canonical();
         (networks.is_empty() || networks.iter().any(|network| network.contains(&remote)))
             && self.rule.condition.as_ref().is_none_or(check)
     }

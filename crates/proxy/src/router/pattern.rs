@@ -11,8 +11,8 @@ pub(super) enum Part<'a> {
     Tail { name: &'a str, rest: &'a str },
 }
 
-/// The parts of a uri. `:` and `*name` mean something at the start of a segment only.
-pub(super) fn parts(uri: &str) -> impl Iterator<Item = Part<'_>> {
+/// The parts of a uri. `:`, where it means something at all, and `*name` do so at the start of a segment only.
+pub(super) fn parts(uri: &str, has_parameters: bool) -> impl Iterator<Item = Part<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = uri.get(at..).filter(|rest| !rest.is_empty())?;
@@ -23,13 +23,14 @@ pub(super) fn parts(uri: &str) -> impl Iterator<Item = Part<'_>> {
             let (name, rest) = if is_name { (text, "") } else { ("", text) };
             return Some(Part::Tail { name, rest });
         }
-        if let Some(name) = parameter(rest).filter(|_| is_start) {
+        if let Some(name) = parameter(rest).filter(|_| is_start && has_parameters) {
             at += 1 + name.len();
             return Some(Part::Parameter(name));
         }
         let is_end = |(index, _): &(usize, &str)| {
             let starts_segment = *index > 0 && rest.as_bytes()[index - 1] == b'/';
-            rest.as_bytes()[*index] == b'*' || (starts_segment && parameter(&rest[*index..]).is_some())
+            rest.as_bytes()[*index] == b'*'
+                || (has_parameters && starts_segment && parameter(&rest[*index..]).is_some())
         };
         let len = rest.match_indices(['*', ':']).find(is_end).map_or(rest.len(), |(index, _)| index);
         at += len;
@@ -52,13 +53,15 @@ pub(super) struct Pattern<'a> {
     pub(super) tail: Option<&'a str>,
     /// Whether a part of it has a name.
     pub(super) has_names: bool,
+    /// Whether `:name` stands for a segment in it.
+    pub(super) has_parameters: bool,
 }
 
 impl<'a> Pattern<'a> {
     /// `None` for a second wildcard behind a `*`.
-    pub(super) fn parse(uri: &'a str) -> Option<Self> {
-        let mut pattern = Self { literals: vec![""], tail: None, has_names: false };
-        for part in parts(uri) {
+    pub(super) fn parse(uri: &'a str, has_parameters: bool) -> Option<Self> {
+        let mut pattern = Self { literals: vec![""], tail: None, has_names: false, has_parameters };
+        for part in parts(uri, has_parameters) {
             match part {
                 Part::Literal(text) => *pattern.literals.last_mut()? = text,
                 Part::Parameter(_) => {
@@ -71,15 +74,20 @@ impl<'a> Pattern<'a> {
                 }
             }
         }
-        let is_clear = pattern.tail.is_none_or(|rest| !rest.contains('*') && !rest.contains("/:"));
+        let is_clear =
+            pattern.tail.is_none_or(|rest| !rest.contains('*') && !(has_parameters && rest.contains("/:")));
         is_clear.then_some(pattern)
     }
 }
 
 /// What the `:name` parts of a uri, and a named tail, stand for in a path that it matches.
-pub(super) fn parameters<'a>(uri: &'a str, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+pub(super) fn parameters<'a>(
+    uri: &'a str,
+    path: &'a str,
+    has_parameters: bool,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
     let mut rest = path;
-    parts(uri).filter_map(move |part| match part {
+    parts(uri, has_parameters).filter_map(move |part| match part {
         Part::Literal(text) => {
             rest = rest.get(text.len()..).unwrap_or_default();
             None
@@ -115,13 +123,21 @@ mod tests {
             ("*", vec![Tail { name: "", rest: "" }]),
             ("/é/:ü/*", vec![Literal("/é/"), Parameter("ü"), Literal("/"), Tail { name: "", rest: "" }]),
         ] {
-            assert_eq!(parts(uri).collect::<Vec<_>>(), expected, "{uri}");
+            assert_eq!(parts(uri, true).collect::<Vec<_>>(), expected, "{uri}");
         }
     }
 
     #[test]
+    fn a_colon_may_mean_itself() {
+        use Part::{Literal, Tail};
+        assert_eq!(parts("/a/:id/b", false).collect::<Vec<_>>(), [Literal("/a/:id/b")]);
+        let expected = [Literal("/:a/"), Tail { name: "rest", rest: "" }];
+        assert_eq!(parts("/:a/*rest", false).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn parameters_are_read_from_the_path() {
-        let read = |uri, path| parameters(uri, path).collect::<Vec<_>>();
+        let read = |uri, path| parameters(uri, path, true).collect::<Vec<_>>();
         assert_eq!(read("/a/:id/b/:n", "/a/é 1/b/2"), [("id", "é 1"), ("n", "2")]);
         assert_eq!(read("/a/:id/*rest", "/a/1/x/y"), [("id", "1"), ("rest", "x/y")]);
         assert_eq!(read("/a/*", "/a/1"), []);

@@ -17,7 +17,11 @@ fn rule(id: &str, uris: &[&str]) -> Rule {
 }
 
 fn router(rules: impl IntoIterator<Item = Rule>) -> Router<()> {
-    let mut router = Router::new();
+    router_of(Kind::HostUri, rules)
+}
+
+fn router_of(kind: Kind, rules: impl IntoIterator<Item = Rule>) -> Router<()> {
+    let mut router = Router::new(kind);
     for rule in rules {
         router.insert(&Arc::new(rule), ()).unwrap();
     }
@@ -125,8 +129,24 @@ fn priority_and_id_decide_between_equal_uris() {
 }
 
 #[test]
+fn where_the_path_decides_a_host_is_one_condition_among_others() {
+    let hosted = Rule { hosts: vec!["*.example.com".to_owned()], ..rule("hosted", &["/*"]) };
+    let first = Rule { hosts: vec!["b.test".to_owned()], priority: 9, ..rule("first", &["/long"]) };
+    let rules = [hosted, first, rule("long", &["/long"]), rule("colon", &["/u/:id"])];
+    let router = |kind| router_of(kind, rules.clone());
+    assert_eq!(id(&router(Kind::HostUri), &query("/long")), Some("hosted"));
+    assert_eq!(id(&router(Kind::Uri), &query("/long")), Some("long"));
+    let other = Query { host: "B.test:80", ..query("/long") };
+    assert_eq!(id(&router(Kind::Uri), &other), Some("first"));
+    let other = |path| Query { host: "b.test", ..query(path) };
+    assert_eq!(id(&router(Kind::Uri), &other("/u/7")), None);
+    assert_eq!(id(&router(Kind::Uri), &other("/u/:id")), Some("colon"));
+    assert_eq!(id(&router(Kind::UriWithParameter), &other("/u/7")), Some("colon"));
+}
+
+#[test]
 fn a_rule_that_cannot_match_is_refused() {
-    let mut router = Router::new();
+    let mut router = Router::new(Kind::HostUri);
     let host = |host: &str| Rule { hosts: vec![host.to_owned()], ..rule("r", &["/"]) };
     for (rule, error) in [
         (rule("r", &[]), "rule r has no uri"),
@@ -152,9 +172,9 @@ fn a_clone_is_not_changed_by_what_comes_after() {
 }
 
 /// Why one candidate comes before another, for a path that it matches; `None` when it does not match.
-fn uri_rank(uri: &str, path: &str) -> Option<(Vec<u8>, Reverse<usize>)> {
+fn uri_rank(uri: &str, path: &str, has_parameters: bool) -> Option<(Vec<u8>, Reverse<usize>)> {
     let (mut ranks, mut left) = (Vec::new(), path);
-    for part in parts(uri) {
+    for part in parts(uri, has_parameters) {
         match part {
             Part::Literal(text) => {
                 left = left.strip_prefix(text)?;
@@ -184,13 +204,18 @@ fn host_rank(hosts: &[String], host: &str) -> Vec<(u8, Reverse<usize>)> {
 }
 
 /// Sorts every candidate and takes the first.
-fn naive(rules: &[Arc<Rule>], query: &Query<'_>) -> Option<(String, String)> {
+fn naive(kind: Kind, rules: &[Arc<Rule>], query: &Query<'_>) -> Option<(String, String)> {
     let method = MethodSet::only(query.method);
     let mut candidates = Vec::new();
     for rule in rules.iter().filter(|rule| rule.methods.is_none_or(|methods| methods.meets(method))) {
-        for host in host_rank(&rule.hosts, query.host) {
+        let mut hosts = host_rank(&rule.hosts, query.host);
+        if kind != Kind::HostUri {
+            hosts.truncate(1);
+            hosts.fill((0, Reverse(0)));
+        }
+        for host in hosts {
             for (at, uri) in rule.uris.iter().enumerate() {
-                if let Some(rank) = uri_rank(uri, query.path) {
+                if let Some(rank) = uri_rank(uri, query.path, kind != Kind::Uri) {
                     candidates.push((host, rank, Reverse(rule.priority), rule.id.clone(), at, uri.clone()));
                 }
             }
@@ -226,6 +251,10 @@ fn rules() -> impl Strategy<Value = Vec<Arc<Rule>>> {
     })
 }
 
+fn kind() -> impl Strategy<Value = Kind> {
+    select(vec![Kind::HostUri, Kind::Uri, Kind::UriWithParameter])
+}
+
 fn path() -> impl Strategy<Value = String> {
     let piece = select(vec!["a", "b", "ab", "/a", "/b", "/", "n", ":x"]);
     prop::collection::vec(piece, 0..6).prop_map(|pieces| format!("/{}", pieces.concat()))
@@ -243,11 +272,12 @@ proptest! {
         rules in rules(),
         paths in prop::collection::vec(path(), 8),
         host in select(vec!["a.b.c", "b.c", "x.b.c", "c", "xc", "d"]),
+        kind in kind(),
     ) {
-        let router = router(rules.iter().map(|rule| (**rule).clone()));
+        let router = router_of(kind, rules.iter().map(|rule| (**rule).clone()));
         for path in &paths {
             let query = Query { host, ..query(path) };
-            prop_assert_eq!(found(&router, &query), naive(&rules, &query), "{}{}", host, path);
+            prop_assert_eq!(found(&router, &query), naive(kind, &rules, &query), "{}{}", host, path);
         }
     }
 
@@ -255,8 +285,9 @@ proptest! {
     fn a_router_changed_step_by_step_is_one_built_from_scratch(
         rules in rules(),
         gone in prop::collection::vec(any::<Index>(), 0..24),
+        kind in kind(),
     ) {
-        let mut changed = router([]);
+        let mut changed = router_of(kind, []);
         let mut left = rules.clone();
         for rule in &rules {
             changed.insert(rule, ()).unwrap();
@@ -267,7 +298,7 @@ proptest! {
             }
             changed.remove(&left.swap_remove(index.index(left.len())));
         }
-        let scratch = router(left.iter().map(|rule| (**rule).clone()));
+        let scratch = router_of(kind, left.iter().map(|rule| (**rule).clone()));
         prop_assert_eq!(format!("{changed:?}"), format!("{scratch:?}"));
     }
 }
