@@ -5,6 +5,7 @@
 //! list of tokens, so they cannot disagree about where a segment ends.
 
 mod guard;
+mod options;
 mod tokens;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use options::{Options, Reading};
 use tokens::Tokens;
 
 /// A path that is refused, with status 400: the reason why.
@@ -27,6 +29,9 @@ pub enum Unsafe {
     /// `..` above the root or out of the matched prefix, in any encoding.
     #[error("path climbs out of its prefix")]
     Climbs,
+    /// A parameter (`;x`) on an empty segment or a dot segment, where parameters are left out.
+    #[error("path has a parameter on an empty or dot segment")]
+    Parameter,
     /// It does not begin with `/`.
     #[error("path does not begin with '/'")]
     Form,
