@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::stream::Stream;
 
 /// What a connection reads into at first: enough for any common head.
 pub(crate) const SMALL: usize = 16 * 1024;
@@ -33,6 +35,8 @@ pub(crate) struct ReadBuffer {
     start: usize,
     end: usize,
     wants_large: bool,
+    /// Whether nothing was there to read when it was looked at last.
+    is_awaited: bool,
 }
 
 impl ReadBuffer {
@@ -53,17 +57,22 @@ impl ReadBuffer {
     }
 
     /// Reads once. Gives the buffer back to the thread while there is nothing in it and nothing to read.
-    pub(crate) fn poll_fill(
-        &mut self,
-        io: &mut (impl AsyncRead + Unpin),
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // A wait begins with nothing to read, nearly always: that is found out without memory to read into.
+        if !std::mem::replace(&mut self.is_awaited, true)
+            && self.is_empty()
+            && stream.poll_worth_reading(cx).is_pending()
+        {
+            self.release();
+            return Poll::Pending;
+        }
         self.make_room();
         let mut room = ReadBuf::new(&mut self.bytes[self.end..]);
-        let Poll::Ready(result) = Pin::new(io).poll_read(cx, &mut room) else {
+        let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut room) else {
             self.release();
             return Poll::Pending;
         };
+        self.is_awaited = false;
         let (count, is_filled) = (room.filled().len(), room.remaining() == 0);
         result?;
         self.end += count;
@@ -75,14 +84,13 @@ impl ReadBuffer {
     /// Reads until there are at least `count` bytes, for heads.
     pub(crate) fn poll_fill_more(
         &mut self,
-        io: &mut (impl AsyncRead + Unpin),
+        stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if !self.bytes.is_empty() && self.len() == self.bytes.len() {
             self.wants_large = true;
         }
-        let count = ready!(self.poll_fill(io, cx))?;
-        Poll::Ready(Ok(count))
+        self.poll_fill(stream, cx)
     }
 
     fn make_room(&mut self) {

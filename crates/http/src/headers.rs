@@ -212,9 +212,11 @@ impl FieldList {
     }
 
     /// Adds a field that the parser has checked, of the head that is to be kept.
-    pub(crate) fn push_parsed(&mut self, id: Id, line: &FieldLine) {
+    pub(crate) fn push_parsed(&mut self, id: Id, line: &FieldLine<'_>) {
         self.note(id);
-        self.fields.push(Field { id, name: line.name, value: line.value, is_line: line.is_plain });
+        let name = Span::at(line.name_at, line.name.len());
+        let value = Span::at(line.value_at, line.value.len());
+        self.fields.push(Field { id, name, value, is_line: line.is_plain });
     }
 
     /// Keeps the head that the parsed fields lie in.

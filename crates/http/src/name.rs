@@ -107,27 +107,35 @@ impl<'a> From<&'a String> for Name<'a> {
 const LONGEST: usize = 19;
 
 /// A known name in lower case, and its id.
-type Known = ([u8; LONGEST], Id);
+struct Known {
+    lower: [u8; LONGEST],
+    len: usize,
+    id: Id,
+}
 
-/// Known names by length, so that a name is compared with the few of its own length.
-static BY_LENGTH: [[Option<Known>; 3]; LONGEST + 1] = by_length();
+/// Places that known names stand at, each alone at its own.
+const PLACES: usize = 64;
 
-const fn by_length() -> [[Option<Known>; 3]; LONGEST + 1] {
-    let mut table = [[None; 3]; LONGEST + 1];
+/// Where a name of this length stands, by its last letter but one, whatever its case.
+const fn place(len: usize, letter: u8) -> usize {
+    (len * 38 + (letter & 0x1f) as usize) % PLACES
+}
+
+static KNOWN: [Known; PLACES] = known();
+
+const fn known() -> [Known; PLACES] {
+    let mut table = [const { Known { lower: [0; LONGEST], len: 0, id: Id::Other } }; PLACES];
     let mut at = 0;
     while at < ALL.len() {
         let text = ALL[at].text.as_bytes();
-        let mut lower = [0; LONGEST];
+        let entry = &mut table[place(text.len(), text[text.len() - 2])];
+        assert!(entry.len == 0, "two known names stand at one place");
+        (entry.len, entry.id) = (text.len(), ALL[at].id);
         let mut letter = 0;
         while letter < text.len() {
-            lower[letter] = text[letter].to_ascii_lowercase();
+            entry.lower[letter] = text[letter].to_ascii_lowercase();
             letter += 1;
         }
-        let mut column = 0;
-        while table[text.len()][column].is_some() {
-            column += 1;
-        }
-        table[text.len()][column] = Some((lower, ALL[at].id));
         at += 1;
     }
     table
@@ -135,20 +143,14 @@ const fn by_length() -> [[Option<Known>; 3]; LONGEST + 1] {
 
 /// The id of a name, whatever its case.
 pub(crate) fn id_of(name: &[u8]) -> Id {
-    let Some(row) = BY_LENGTH.get(name.len()) else {
+    let [.., letter, _] = name else {
         return Id::Other;
     };
-    let Some(last) = name.last().map(|byte| byte | 0x20) else {
-        return Id::Other;
-    };
-    for (lower, id) in row.iter().map_while(Option::as_ref) {
-        let lower = &lower[..name.len()];
-        // The last letter tells most names of one length apart.
-        if lower.last() == Some(&last) && is_folded(name, lower) {
-            return *id;
-        }
+    let known = &KNOWN[place(name.len(), *letter)];
+    match known.lower.get(..name.len()) {
+        Some(lower) if known.len == name.len() && is_folded(name, lower) => known.id,
+        _ => Id::Other,
     }
-    Id::Other
 }
 
 /// Whether `name` is `lower` but for the case of its letters. Bit 0x20 is what tells cases apart. The carriage

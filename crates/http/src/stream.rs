@@ -106,6 +106,15 @@ impl Stream {
         tcp.poll_read_ready(cx).map(drop)
     }
 
+    /// Ready when a read may give something: where TLS is between, more may be at hand than the socket knows of.
+    #[inline]
+    pub(crate) fn poll_worth_reading(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(io) => io.poll_read_ready(cx).map(drop),
+            Self::Server(_) | Self::Client(_) => Poll::Ready(()),
+        }
+    }
+
     /// Whether the other side has neither closed nor said anything, as befits a connection between two
     /// requests. Costs no system call unless the poller has seen something.
     pub(crate) fn is_quiet(&mut self) -> bool {

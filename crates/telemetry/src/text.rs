@@ -42,11 +42,18 @@ impl Piece {
     }
 }
 
-/// The digits of a number below a thousand, from the left, and how many it has.
-struct Digits([u8; 3], u8);
+/// The digits of a number below a thousand, from the left.
+#[derive(Clone, Copy)]
+struct Digits {
+    own: [u8; 3],
+    /// How many those are.
+    count: u8,
+    /// With zeros before them.
+    three: [u8; 3],
+}
 
 static BELOW_1000: [Digits; 1000] = {
-    let mut table = [const { Digits([b'0'; 3], 0) }; 1000];
+    let mut table = [Digits { own: [b'0'; 3], count: 0, three: [b'0'; 3] }; 1000];
     let mut number = 0;
     while number < 1000 {
         let digits = [number / 100, number / 10 % 10, number % 10];
@@ -57,12 +64,15 @@ static BELOW_1000: [Digits; 1000] = {
         } else {
             (2, 1)
         };
-        let mut at = first;
+        let mut at = 0;
         while at < 3 {
-            table[number].0[at - first] = b"0123456789"[digits[at]];
+            table[number].three[at] = b"0123456789"[digits[at]];
+            if at >= first {
+                table[number].own[at - first] = table[number].three[at];
+            }
             at += 1;
         }
-        table[number].1 = count;
+        table[number].count = count;
         number += 1;
     }
     table
@@ -72,9 +82,9 @@ static BELOW_1000: [Digits; 1000] = {
 #[inline]
 pub fn decimal(out: &mut Vec<u8>, number: u64) {
     match BELOW_1000.get(usize::try_from(number).unwrap_or(usize::MAX)) {
-        Some(Digits(digits, count)) => {
+        Some(Digits { own, count, .. }) => {
             let end = out.len() + usize::from(*count);
-            out.extend_from_slice(digits);
+            out.extend_from_slice(own);
             out.truncate(end);
         }
         None => large(out, number),
@@ -83,19 +93,13 @@ pub fn decimal(out: &mut Vec<u8>, number: u64) {
 
 fn large(out: &mut Vec<u8>, number: u64) {
     decimal(out, number / 1000);
-    out.extend_from_slice(&three(number % 1000));
-}
-
-/// The last three digits of a number.
-fn three(number: u64) -> [u8; 3] {
-    let digit = |number: u64| b'0' + (number % 10) as u8;
-    [digit(number / 100), digit(number / 10), digit(number)]
+    out.extend_from_slice(&BELOW_1000[(number % 1000) as usize].three);
 }
 
 /// Writes a time in seconds with three decimals, as nginx's `$request_time`: `0.012`.
 pub fn seconds(out: &mut Vec<u8>, time: Duration) {
     decimal(out, time.as_secs());
-    let [a, b, c] = three(time.subsec_millis().into());
+    let [a, b, c] = BELOW_1000[time.subsec_millis() as usize % 1000].three;
     out.extend_from_slice(&[b'.', a, b, c]);
 }
 

@@ -7,7 +7,6 @@
 use http::StatusCode;
 
 use super::parse::Refusal;
-use crate::headers::Span;
 use crate::message::Version;
 use crate::name::is_token_byte;
 
@@ -24,11 +23,13 @@ fn bad<T>(reason: &'static str) -> Result<T, Stop> {
     Err(Stop::Refused(Refusal::bad(reason)))
 }
 
-/// A field's place in the head.
-pub(crate) struct FieldLine {
-    pub(crate) name: Span,
+/// A field, and its place in the head.
+pub(crate) struct FieldLine<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) name_at: usize,
     /// Without the white space around it.
-    pub(crate) value: Span,
+    pub(crate) value: &'a [u8],
+    pub(crate) value_at: usize,
     /// Whether it reads `Name: value` and so can be passed on as it stands.
     pub(crate) is_plain: bool,
 }
@@ -121,7 +122,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next field, or nothing where the head ends (RFC 9112 §5).
-    pub(super) fn field(&mut self) -> Result<Option<FieldLine>, Stop> {
+    pub(super) fn field(&mut self) -> Result<Option<FieldLine<'a>>, Stop> {
         let start = self.at;
         let rest = self.rest();
         let behind = behind_token(rest);
@@ -138,17 +139,24 @@ impl<'a> Lexer<'a> {
         self.at += len + 1 + end;
         self.line_end(behind, "header value is malformed")?;
         let text = &text[..end];
-        let name = Span::at(start, len);
-        if let [b' ', first, .., last] | [b' ', first @ last] = text
+        let (name, text_at) = (&rest[..len], start + len + 1);
+        if let [b' ', value @ ..] = text
+            && let [first, .., last] | [first @ last] = value
             && *first > b' '
             && *last > b' '
         {
-            return Ok(Some(FieldLine { name, value: Span::at(start + len + 2, end - 1), is_plain: true }));
+            return Ok(Some(FieldLine {
+                name,
+                name_at: start,
+                value,
+                value_at: text_at + 1,
+                is_plain: true,
+            }));
         }
-        let value = text.trim_ascii_start();
-        let before = end - value.len();
-        let value = Span::at(start + len + 1 + before, value.trim_ascii_end().len());
-        Ok(Some(FieldLine { name, value, is_plain: text == b" " }))
+        let trimmed = text.trim_ascii_start();
+        let value_at = text_at + (end - trimmed.len());
+        let value = trimmed.trim_ascii_end();
+        Ok(Some(FieldLine { name, name_at: start, value, value_at, is_plain: text == b" " }))
     }
 
     /// Passes over the line end that `rest` begins with.

@@ -9,7 +9,7 @@ mod tests;
 use http::{Method, StatusCode};
 
 use super::framing::Framing;
-use super::lex::{FieldLine, Lexer, Stop};
+use super::lex::{Lexer, Stop};
 use crate::headers::{Headers, Span};
 use crate::limits::Limits;
 use crate::message::{Request, Response, Version, check_target};
@@ -111,8 +111,8 @@ fn fields<'a>(
             return Err(TOO_LONG.into());
         }
         start = lexer.len();
-        let id = id_of(line.name.of(input));
-        if connection.field(id, &line, input).map_err(Refusal::bad)? {
+        let id = id_of(line.name);
+        if connection.field(id, line.value).map_err(Refusal::bad)? {
             list.push_parsed(id, &line);
         }
     }
@@ -230,8 +230,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Reads one field; `false` when it is the connection's own and not to be kept.
-    fn field(&mut self, id: Id, line: &FieldLine, input: &'a [u8]) -> Result<bool, &'static str> {
-        let value = line.value.of(input);
+    fn field(&mut self, id: Id, value: &'a [u8]) -> Result<bool, &'static str> {
         match id {
             Id::Connection => self.options(value)?,
             Id::KeepAlive | Id::ProxyConnection | Id::Te | Id::ProxyAuthorization | Id::ProxyAuthenticate => {

@@ -150,7 +150,9 @@ impl Sender {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         loop {
-            self.gather(cx);
+            if !self.has_ended {
+                self.gather(cx);
+            }
             if self.out.is_empty() && self.direct == 0 {
                 ready!(wire.poll_flush(cx))?;
                 return match self.failure.take() {
