@@ -2,10 +2,20 @@
 
 use serde_json::Value;
 
-use crate::{Id, Kind, Resources, Route, Service, Upstream};
+use crate::{
+    Consumer, ConsumerGroup, Credential, GlobalRule, Id, Kind, PluginConfig, Proto, Resources, Route, Secret,
+    Service, Ssl, StreamRoute, Upstream, schemas, secret,
+};
 
-/// The fields that refer to another resource, and what they refer to.
-const REFERENCES: [(&str, Kind); 2] = [("upstream_id", Kind::Upstream), ("service_id", Kind::Service)];
+/// The places that refer to another resource, and what they refer to.
+const REFERENCES: [(&str, Kind); 6] = [
+    ("/upstream_id", Kind::Upstream),
+    ("/service_id", Kind::Service),
+    ("/plugin_config_id", Kind::PluginConfig),
+    ("/group_id", Kind::ConsumerGroup),
+    ("/tls/client_cert_id", Kind::Ssl),
+    ("/upstream/tls/client_cert_id", Kind::Ssl),
+];
 
 /// Whether a resource is well formed, by itself: its schema, then its type. Plugins are looked at elsewhere.
 /// The error is in APISIX's words where it has them, and never shows a secret.
@@ -17,42 +27,81 @@ pub fn check(kind: Kind, value: &Value) -> Result<(), String> {
             }
         }
     }
-    kind.schema().check(value).map_err(|why| format!("invalid configuration: {why}"))?;
+    let schema = match kind {
+        Kind::Secret => schemas::of_secrets(secret::manager(value)).unwrap_or(kind.schema()),
+        _ => kind.schema(),
+    };
+    schema.check(value).map_err(|why| format!("invalid configuration: {why}"))?;
     match kind {
         Kind::Route => Route::from_value(value).map(drop),
         Kind::Service => Service::from_value(value).map(drop),
         Kind::Upstream => Upstream::from_value(value).map(drop),
         Kind::PluginMetadata => Ok(()),
+        Kind::Ssl => Ssl::from_value(value).map(drop),
+        Kind::GlobalRule => GlobalRule::from_value(value).map(drop),
+        Kind::PluginConfig => PluginConfig::from_value(value).map(drop),
+        Kind::Consumer => Consumer::from_value(value).map(drop),
+        Kind::Credential => Credential::from_value(value).map(drop),
+        Kind::ConsumerGroup => ConsumerGroup::from_value(value).map(drop),
+        Kind::Secret => Secret::from_value(value).map(drop),
+        Kind::Proto => Proto::from_value(value).map(drop),
+        Kind::StreamRoute => StreamRoute::from_value(value).map(drop),
     }
 }
 
 /// What a resource refers to.
 pub fn references(value: &Value) -> Vec<(Kind, Id)> {
-    let refers = |(field, kind): (&str, Kind)| value.get(field).and_then(read_id).map(|id| (kind, id));
+    let refers = |(place, kind): (&str, Kind)| value.pointer(place).and_then(read_id).map(|id| (kind, id));
     REFERENCES.into_iter().filter_map(refers).collect()
 }
 
-/// Whether everything that a resource refers to is there. The error is in APISIX's words.
+/// Whether everything that a resource refers to is there, and is what it has to be. The error is in APISIX's words.
 pub fn check_references(resources: &Resources, value: &Value) -> Result<(), String> {
-    let missing =
-        |what: &str, id: &str| format!("failed to fetch {what} info by {what} id [{id}], response code: 404");
     for (kind, id) in references(value) {
-        if resources.get(kind, id.as_str()).is_none() {
-            return Err(missing(kind.name(), id.as_str()));
+        let what = kind.words();
+        let Some(record) = resources.get(kind, id.as_str()) else {
+            return Err(format!("failed to fetch {what} info by {what} id [{id}], response code: 404"));
+        };
+        if kind == Kind::Ssl && record.value.get("type").and_then(Value::as_str) != Some("client") {
+            return Err(format!("failed to fetch ssl info by ssl id [{id}], wrong ssl type"));
         }
     }
-    match value.get("plugin_config_id").and_then(read_id) {
-        Some(id) => Err(missing("plugin config", id.as_str())),
-        None => Ok(()),
+    Ok(())
+}
+
+/// Whether a resource goes with all others: what it refers to is there, and no other global rule has a plugin of
+/// it. The error is in APISIX's words.
+pub fn check_among(resources: &Resources, kind: Kind, id: &str, value: &Value) -> Result<(), String> {
+    if refers(kind) {
+        check_references(resources, value)?;
     }
+    if kind == Kind::GlobalRule {
+        let others = resources.of(kind).values().filter(|other| other.id.as_str() != id);
+        for other in others {
+            let mut names = value["plugins"].as_object().into_iter().flatten().map(|(name, _)| name);
+            if let Some(name) = names.find(|name| other.value["plugins"].get(name).is_some()) {
+                return Err(format!("plugin '{name}' already exists in global rule with id '{}'", other.id));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the fields of a kind can refer to others; those of the rest may have such names and mean something else.
+fn refers(kind: Kind) -> bool {
+    !matches!(kind, Kind::PluginMetadata | Kind::Secret | Kind::Proto)
 }
 
 /// The first resource that refers to one: routes before services, each in the order of their ids.
 pub fn user_of(resources: &Resources, kind: Kind, id: &str) -> Option<(Kind, Id)> {
-    let refers =
-        |value: &Value| references(value).iter().any(|(to, name)| *to == kind && name.as_str() == id);
-    Kind::ALL.into_iter().find_map(|user| {
-        let found = resources.of(user).values().find(|record| refers(&record.value))?;
+    let names = |value: &Value| references(value).iter().any(|(to, name)| *to == kind && name.as_str() == id);
+    let translates = |value: &Value| {
+        let proto = value.pointer("/plugins/grpc-transcode/proto_id").filter(|_| kind == Kind::Proto);
+        proto.and_then(read_id).is_some_and(|name| name.as_str() == id)
+    };
+    Kind::ALL.into_iter().filter(|user| refers(*user)).find_map(|user| {
+        let records = resources.of(user).values();
+        let found = records.into_iter().find(|record| names(&record.value) || translates(&record.value))?;
         Some((user, found.id.clone()))
     })
 }
@@ -63,8 +112,8 @@ pub fn check_unused(resources: &Resources, kind: Kind, id: &str) -> Result<(), S
     match user_of(resources, kind, id) {
         Some((user, name)) => Err(format!(
             "can not delete this {}{directly}, {} [{name}] is still using it now",
-            kind.name(),
-            user.name()
+            kind.words(),
+            user.words()
         )),
         None => Ok(()),
     }

@@ -130,6 +130,14 @@ pub(crate) fn plugins(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object"})
 }
 
+pub(crate) fn one_plugin(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "maxProperties": 1})
+}
+
+pub(crate) fn status(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "enum": [1, 0], "default": 1})
+}
+
 pub(crate) fn object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object"})
 }

@@ -3,7 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of one resource among those of its kind: 1 to 64 of `a-zA-Z0-9-_.`.
+use crate::Kind;
+
+/// The longest name of a consumer, in bytes, as in APISIX.
+const LONGEST_USERNAME: usize = 256;
+
+/// The name of one resource among those of its kind: 1 to 64 of `a-zA-Z0-9-_.`. That of a credential is
+/// `consumer/id`, that of a secret `manager/id`, and the name of a consumer may have 256 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Arc<str>);
 
@@ -18,6 +24,36 @@ impl Id {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_id = (1..=64).contains(&text.len()) && text.bytes().all(fits);
         is_id.then(|| Self(text.into())).ok_or(InvalidId)
+    }
+
+    /// Checks and keeps an id of a kind, in the form in which the resources of that kind are named.
+    pub fn of(kind: Kind, text: &str) -> Result<Self, InvalidId> {
+        let in_front =
+            |front: &str, back: &str| Self::new(back).map(|back| Self(format!("{front}/{back}").into()));
+        match (kind, text.split_once('/')) {
+            (Kind::Consumer, _) => Self::username(text),
+            (Kind::Credential, Some((consumer, id))) => in_front(Self::username(consumer)?.as_str(), id),
+            (Kind::Secret, Some((manager, id))) => in_front(Self::new(manager)?.as_str(), id),
+            (Kind::Credential | Kind::Secret, None) => Err(InvalidId),
+            _ => Self::new(text),
+        }
+    }
+
+    fn username(text: &str) -> Result<Self, InvalidId> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_name = (1..=LONGEST_USERNAME).contains(&text.len()) && text.bytes().all(fits);
+        is_name.then(|| Self(text.into())).ok_or(InvalidId)
+    }
+
+    /// What stands in front of the last slash, where there is one: the consumer of a credential, the manager of a
+    /// secret.
+    pub fn parent(&self) -> Option<&str> {
+        self.0.rsplit_once('/').map(|(parent, _)| parent)
+    }
+
+    /// What stands behind the last slash, or the whole of an id without one: how a resource calls itself.
+    pub fn own(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, own)| own)
     }
 
     /// The text of it.
@@ -35,54 +71,6 @@ impl fmt::Display for Id {
 impl std::borrow::Borrow<str> for Id {
     fn borrow(&self) -> &str {
         &self.0
-    }
-}
-
-/// The kinds of resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// What matches a request and says what becomes of it.
-    Route,
-    /// What several routes share.
-    Service,
-    /// Nodes, and how a request is spread over them.
-    Upstream,
-    /// What is said once of a plugin, wherever it is used. Its id is the plugin's name.
-    PluginMetadata,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Route, Self::Service, Self::Upstream, Self::PluginMetadata];
-
-    /// As error messages name one: `route`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Route => "route",
-            Self::Service => "service",
-            Self::Upstream => "upstream",
-            Self::PluginMetadata => "plugin_metadata",
-        }
-    }
-
-    /// As keys and the Admin API name them: `routes`.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Route => "routes",
-            Self::Service => "services",
-            Self::Upstream => "upstreams",
-            Self::PluginMetadata => "plugin_metadata",
-        }
-    }
-
-    /// The kind with this plural.
-    pub fn from_plural(plural: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.plural() == plural)
-    }
-
-    /// The key of a resource, as APISIX lays out etcd: `/apisix/routes/1`.
-    pub fn key(self, id: &Id) -> String {
-        format!("/apisix/{}/{id}", self.plural())
     }
 }
 

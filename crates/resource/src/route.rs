@@ -104,11 +104,11 @@ pub struct Route {
     pub enable_websocket: bool,
     /// Whether it matches anything: 1 for yes, 0 for no.
     #[serde(default)]
-    #[schemars(schema_with = "status")]
+    #[schemars(schema_with = "field::status")]
     pub status: Status,
 }
 
-/// Whether a route matches anything.
+/// Whether a route matches anything, or a certificate is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     /// It does: 1.
@@ -178,10 +178,6 @@ mod schemas {
     pub(super) fn websocket(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "boolean"})
     }
-
-    pub(super) fn status(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "integer", "enum": [1, 0], "default": 1})
-    }
 }
 
-use schemas::{methods, priority, status, uris, vars, websocket};
+use schemas::{methods, priority, uris, vars, websocket};

@@ -6,16 +6,55 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::{Kind, Route, Schema, Service, Upstream};
+use crate::{
+    AwsSecrets, Consumer, ConsumerGroup, Credential, GcpSecrets, GlobalRule, Kind, PluginConfig, Proto,
+    Route, Schema, Service, Ssl, StreamRoute, Upstream, VaultSecrets,
+};
 
-static SCHEMAS: LazyLock<[Schema; Kind::ALL.len()]> =
-    LazyLock::new(|| [route(), derived::<Service>(), upstream(), plugin_metadata()].map(compiled));
+static SCHEMAS: LazyLock<[Schema; Kind::ALL.len()]> = LazyLock::new(|| Kind::ALL.map(source).map(compiled));
+static SECRETS: LazyLock<[(&str, Schema); 3]> = LazyLock::new(|| {
+    let gcp = with(derived::<GcpSecrets>(), "oneOf", json!([needs(&["auth_config"]), needs(&["auth_file"])]));
+    [("vault", derived::<VaultSecrets>()), ("aws", derived::<AwsSecrets>()), ("gcp", gcp)]
+        .map(|(manager, schema)| (manager, compiled(schema)))
+});
 
 impl Kind {
     /// The JSON Schema of a kind, as `GET /apisix/admin/schema/routes` shows it.
     pub fn schema(self) -> &'static Schema {
         &SCHEMAS[self as usize]
     }
+}
+
+/// The JSON Schema of the secrets of a manager.
+pub(crate) fn of_secrets(manager: &str) -> Option<&'static Schema> {
+    SECRETS.iter().find(|(name, _)| *name == manager).map(|(_, schema)| schema)
+}
+
+fn source(kind: Kind) -> Value {
+    let named = |schema| with(schema, "required", json!(["id", "plugins"]));
+    match kind {
+        Kind::Route => route(),
+        Kind::Service => service(),
+        Kind::Upstream => upstream(),
+        Kind::PluginMetadata | Kind::Secret => open(),
+        Kind::Ssl => ssl(),
+        Kind::GlobalRule => named(derived::<GlobalRule>()),
+        Kind::PluginConfig => named(derived::<PluginConfig>()),
+        Kind::Consumer => derived::<Consumer>(),
+        Kind::Credential => derived::<Credential>(),
+        Kind::ConsumerGroup => named(derived::<ConsumerGroup>()),
+        Kind::Proto => derived::<Proto>(),
+        Kind::StreamRoute => stream_route(),
+    }
+}
+
+fn with(mut schema: Value, keyword: &str, value: Value) -> Value {
+    schema[keyword] = value;
+    schema
+}
+
+fn needs(names: &[&str]) -> Value {
+    json!({"required": names})
 }
 
 fn compiled(schema: Value) -> Schema {
@@ -57,8 +96,32 @@ fn upstream() -> Value {
     schema
 }
 
-/// What may be written is said by the schema of each plugin's own.
-fn plugin_metadata() -> Value {
+fn service() -> Value {
+    let mut schema = derived::<Service>();
+    close_upstream(&mut schema["properties"]["upstream"]);
+    schema
+}
+
+fn stream_route() -> Value {
+    let mut schema = derived::<StreamRoute>();
+    close_upstream(&mut schema["properties"]["upstream"]);
+    schema
+}
+
+/// What has to be there depends on what the certificate is for.
+fn ssl() -> Value {
+    let mut schema = derived::<Ssl>();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.remove("required");
+    }
+    schema["if"] = json!({"properties": {"type": {"enum": ["server"]}}});
+    schema["then"] = json!({"oneOf": [needs(&["sni", "key", "cert"]), needs(&["snis", "key", "cert"])]});
+    schema["else"] = needs(&["key", "cert"]);
+    schema
+}
+
+/// What may be written is said elsewhere: by the schema of a plugin, or of a secret manager.
+fn open() -> Value {
     json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use lockgate_resource::{Id, Kind, Record, Resources, Revision};
+use lockgate_resource::{Kind, Record, Resources, Revision};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::Value;
@@ -156,10 +156,7 @@ fn read(path: &Path, database: Database) -> Result<Result<Opened, StoreError>, r
 }
 
 fn record(key: &str, (created, modified, json): (u64, u64, &[u8])) -> Result<Record, String> {
-    let name = key.strip_prefix("/apisix/").and_then(|rest| rest.split_once('/'));
-    let (plural, id) = name.ok_or_else(|| "the key is not /apisix/KIND/ID".to_owned())?;
-    let kind = Kind::from_plural(plural).ok_or_else(|| format!("this version knows no {plural}"))?;
-    let id = Id::new(id).map_err(|error| error.to_string())?;
+    let (kind, id) = Kind::of_key(key)?;
     let value: Value =
         serde_json::from_slice(json).map_err(|error| format!("its JSON is broken: {error}"))?;
     match value {
