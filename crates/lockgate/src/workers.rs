@@ -37,6 +37,7 @@ pub(crate) fn start(
     let start = |(number, (listeners, place)): (usize, (Vec<Listener>, Place))| {
         let worker = Worker {
             listeners,
+            quic: Vec::new(),
             settings: shared.clone(),
             live: live.clone(),
             log: log.map(|(log, template)| AccessLogSettings {

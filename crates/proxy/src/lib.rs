@@ -10,7 +10,7 @@ mod upstream;
 
 pub use error::ProxyError;
 pub use listener::{
-    AccessLogSettings, ConnectionLimits, Listener, ListenerSettings, Phase, Place, Trusted, Worker,
-    WorkerSettings, places,
+    AccessLogSettings, ConnectionLimits, Listener, ListenerSettings, Phase, Place, QuicListener, Trusted,
+    Worker, WorkerSettings, places,
 };
 pub use snapshot::{Compiler, Live, Snapshot};

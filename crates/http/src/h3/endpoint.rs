@@ -85,9 +85,8 @@ impl Endpoint {
         self.0.set_server_config(None);
     }
 
-    /// Ends every connection, and waits until the clients know.
-    pub async fn close(&self) {
-        self.0.close(VarInt::from_u32(0x100), b"");
+    /// Waits until there are no connections any more.
+    pub async fn emptied(&self) {
         self.0.wait_idle().await;
     }
 }

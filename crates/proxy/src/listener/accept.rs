@@ -81,7 +81,7 @@ impl Watched {
 }
 
 /// Counts a connection until it ends.
-struct Open(Rc<Shared>);
+pub(super) struct Open(pub(super) Rc<Shared>);
 
 impl Drop for Open {
     fn drop(&mut self) {

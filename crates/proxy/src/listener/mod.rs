@@ -2,12 +2,18 @@
 
 mod accept;
 mod proxy_protocol;
+#[cfg(feature = "http3")]
+mod quic;
+#[cfg(not(feature = "http3"))]
+#[path = "no_quic.rs"]
+mod quic;
 mod service;
 mod team;
 mod worker;
 
 pub use accept::{Listener, ListenerSettings};
 pub use proxy_protocol::Trusted;
+pub use quic::QuicListener;
 pub use service::AccessLogSettings;
 pub use team::{ConnectionLimits, Place, places};
 pub use worker::{Phase, Worker, WorkerSettings};

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 use super::accept::{Listener, Watched, start_handed};
+use super::quic::{self, QuicListener};
 use super::service::{AccessLogSettings, Gateway};
 use super::team::{Accepted, Member, Place};
 use crate::snapshot::Live;
@@ -50,6 +51,8 @@ pub struct WorkerSettings {
 pub struct Worker {
     /// Its sockets: other workers have their own at the same addresses.
     pub listeners: Vec<Listener>,
+    /// Where HTTP/3 comes in, at one worker of all.
+    pub quic: Vec<QuicListener>,
     /// What all workers share.
     pub settings: WorkerSettings,
     /// What is live.
@@ -74,7 +77,7 @@ impl Worker {
     }
 
     async fn serve(self) -> io::Result<()> {
-        let Self { listeners, settings, live, log, mut phase, place, started } = self;
+        let Self { listeners, quic, settings, live, log, mut phase, place, started } = self;
         let Place { member, mut handed } = place;
         let gateway = Rc::new(Gateway::new(live, log));
         let shared = Rc::new(Shared {
@@ -93,11 +96,15 @@ impl Worker {
         reach(&mut phase, Phase::Serving).await;
         let accept = |watched: Watched| tokio::task::spawn_local(watched.accept(shared.clone()));
         let accepting: Vec<_> = watched.into_iter().map(accept).collect();
+        let by_quic = quic::watch(quic, &shared, &phase);
         serve_handed(&shared, &mut handed, &mut phase).await;
         for task in accepting {
             task.abort();
         }
         finish(&shared, &mut handed, &mut phase, &settings).await;
+        for endpoint in by_quic {
+            endpoint.abort();
+        }
         tidying.abort();
         shared.gateway.tidy();
         Ok(())
@@ -156,7 +163,7 @@ async fn finish(
 }
 
 /// Waits until the program is that far.
-async fn reach(phase: &mut watch::Receiver<Phase>, far: Phase) {
+pub(super) async fn reach(phase: &mut watch::Receiver<Phase>, far: Phase) {
     // An error means that nobody is left who could say so: the program ends.
     drop(phase.wait_for(|phase| *phase >= far).await);
 }
