@@ -54,6 +54,8 @@ pub struct ConnectionInfo {
     pub via: Option<SocketAddr>,
     /// Whether the client speaks TLS.
     pub is_tls: bool,
+    /// What is known of its TLS.
+    pub tls: Option<Box<tls::TlsInfo>>,
     /// The client's address without its port.
     pub peer_ip: Box<str>,
     /// The listener's port.
@@ -78,6 +80,7 @@ impl ConnectionInfo {
             local,
             via: None,
             is_tls,
+            tls: None,
             peer_ip: ip.to_string().into(),
             local_port: port.to_string().into(),
             forwarded_for: own.len(),
