@@ -3,6 +3,7 @@
 mod check;
 mod consumer;
 mod consumer_group;
+mod credential;
 mod field;
 mod global_rule;
 mod id;
@@ -21,8 +22,9 @@ mod stream_route;
 mod upstream;
 
 pub use check::{check, check_among, check_references, check_unused, read_id, references, user_of};
-pub use consumer::{Consumer, Credential};
+pub use consumer::Consumer;
 pub use consumer_group::ConsumerGroup;
+pub use credential::Credential;
 pub use field::{Labels, Plugins, Timeout};
 pub use global_rule::GlobalRule;
 pub use id::{Id, InvalidId, Revision};

@@ -1,13 +1,8 @@
 //! Secret managers: where the values of secrets are kept that resources refer to.
 
-use std::sync::LazyLock;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::Schema;
-use crate::schemas::derived;
+use serde_json::Value;
 
 /// A place where secrets are kept. Its id is `MANAGER/ID`, such as `vault/1`. Fields that it does not know are
 /// let pass, as in APISIX.
@@ -87,27 +82,23 @@ pub struct GcpAccount {
 }
 
 impl Secret {
-    /// Reads what was written for a manager: `vault`, `aws` or `gcp`. The text of an error never shows a secret.
-    pub fn from_value(manager: &str, value: &Value) -> Result<Self, String> {
-        let read = match manager {
+    /// Reads what was written: its `id` says for which manager: `vault`, `aws` or `gcp`. The text of an error never
+    /// shows a secret.
+    pub fn from_value(value: &Value) -> Result<Self, String> {
+        let read = match manager(value) {
             "vault" => VaultSecrets::deserialize(value).map(Self::Vault),
             "aws" => AwsSecrets::deserialize(value).map(Self::Aws),
             "gcp" => GcpSecrets::deserialize(value).map(Self::Gcp),
-            _ => return Err(format!("invalid secret manager: {manager}")),
+            other => return Err(format!("invalid secret manager: {other}")),
         };
         read.map_err(|error| error.to_string())
     }
+}
 
-    /// The JSON Schema of a manager; `None` where it is unknown.
-    pub fn schema(manager: &str) -> Option<&'static Schema> {
-        static SCHEMAS: LazyLock<[(&str, Schema); 3]> = LazyLock::new(|| {
-            let mut gcp = derived::<GcpSecrets>();
-            gcp["oneOf"] = json!([{"required": ["auth_config"]}, {"required": ["auth_file"]}]);
-            let all = [("vault", derived::<VaultSecrets>()), ("aws", derived::<AwsSecrets>()), ("gcp", gcp)];
-            all.map(|(name, schema)| (name, crate::schemas::compiled(schema)))
-        });
-        SCHEMAS.iter().find(|(name, _)| *name == manager).map(|(_, schema)| schema)
-    }
+/// The manager that the id of a secret names: `vault` of `vault/1`.
+pub(crate) fn manager(value: &Value) -> &str {
+    let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
+    id.split_once('/').map_or(id, |(manager, _)| manager)
 }
 
 impl AwsSecrets {

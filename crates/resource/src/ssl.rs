@@ -33,7 +33,7 @@ pub struct Ssl {
     pub update_time: Option<i64>,
     /// Whether it is shown to clients or, by upstreams that name it, to nodes.
     #[serde(default, rename = "type")]
-    pub side: SslSide,
+    pub usage: SslUsage,
     /// The certificate and those above it, in PEM.
     #[schemars(length(min = 128, max = 65_536), extend("type" = "string"))]
     pub cert: String,
@@ -66,14 +66,14 @@ pub struct Ssl {
     /// but is not spoken.
     #[serde(default)]
     #[schemars(schema_with = "protocols")]
-    pub ssl_protocols: Vec<TlsVersion>,
+    pub ssl_protocols: Vec<SslProtocol>,
 }
 
 /// To whom a certificate is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline, transform = crate::schemas::plain_choices)]
-pub enum SslSide {
+pub enum SslUsage {
     /// To clients, by us as a server.
     #[default]
     Server,
@@ -100,7 +100,7 @@ pub struct SslClient {
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub enum TlsVersion {
+pub enum SslProtocol {
     /// Written as `TLSv1.1`. `Ssl::from_value` leaves it out: nobody should speak it any more.
     #[serde(rename = "TLSv1.1")]
     Tls11,
@@ -127,11 +127,11 @@ impl Ssl {
         for sni in &mut ssl.snis {
             sni.make_ascii_lowercase();
         }
-        if ssl.side == SslSide::Server && ssl.certs.len() != ssl.keys.len() {
+        if ssl.usage == SslUsage::Server && ssl.certs.len() != ssl.keys.len() {
             return Err("mismatched number of certs and keys".to_owned());
         }
         let names_versions = !ssl.ssl_protocols.is_empty();
-        ssl.ssl_protocols.retain(|version| *version != TlsVersion::Tls11);
+        ssl.ssl_protocols.retain(|version| *version != SslProtocol::Tls11);
         if names_versions && ssl.ssl_protocols.is_empty() {
             return Err("ssl_protocols names TLSv1.1 alone, which is not supported".to_owned());
         }
@@ -148,7 +148,7 @@ impl Ssl {
 impl fmt::Debug for Ssl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("Ssl");
-        fields.field("id", &self.id).field("side", &self.side).field("snis", &self.snis);
+        fields.field("id", &self.id).field("usage", &self.usage).field("snis", &self.snis);
         fields.field("status", &self.status).finish_non_exhaustive()
     }
 }
