@@ -8,6 +8,8 @@ mod compare;
 mod parse;
 
 #[cfg(test)]
+mod naive;
+#[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
@@ -16,7 +18,7 @@ use lockgate_http::Request;
 use serde_json::Value;
 
 use crate::{RequestContext, Variable};
-use compare::Comparison;
+use compare::{Comparison, Given};
 
 /// A condition, understood.
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Rule {
                 scratch.clear();
                 let is_present =
                     variable.as_ref().is_some_and(|variable| variable.write(request, cx, scratch));
-                comparison.holds(is_present.then_some(scratch))
+                comparison.holds(if is_present { Given::Text(scratch) } else { Given::Absent })
             }
         }
     }

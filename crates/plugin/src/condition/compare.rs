@@ -15,9 +15,19 @@ pub(super) enum Comparison {
     Ordered(Order, f64),
     Matches(Regex),
     In(Box<[Operand]>),
+    Has(Operand),
     InNetworks(Box<[IpNet]>),
-    /// `has` asks for an element of a list, and no variable is a list; an order needs a number.
+    /// An order needs a number.
     Never,
+}
+
+/// What a variable is for one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Given<'a> {
+    Absent,
+    Text(&'a [u8]),
+    /// A part of a body that is no text.
+    Json(&'a Value),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +44,8 @@ pub(super) enum Operand {
     Text(Box<[u8]>),
     Number(f64),
     Absent,
-    /// A boolean, an array or an object: no variable is one.
+    Boolean(bool),
+    /// An array or an object: nothing is equal to one.
     Other,
 }
 
@@ -61,31 +72,65 @@ impl Comparison {
             "~~" => Self::Matches(regex(operand, false)?),
             "~*" => Self::Matches(regex(operand, true)?),
             "in" => Self::In(operand.as_array().into_iter().flatten().map(Operand::from).collect()),
-            "has" => Self::Never,
+            "has" => Self::Has(operand.into()),
             "ipmatch" => Self::InNetworks(networks(operand)?),
             _ => return Err(format!("invalid operator '{lower}'")),
         })
     }
 
-    /// Whether it holds for a value; `None` for a variable that is not present.
-    pub(super) fn holds(&self, value: Option<&Vec<u8>>) -> bool {
-        let value = value.map(Vec::as_slice);
+    /// Whether it holds for what a variable is.
+    pub(super) fn holds(&self, given: Given<'_>) -> bool {
         match self {
-            Self::Equal(operand) => operand.is(value),
-            Self::Unequal(operand) => !operand.is(value),
-            Self::Ordered(order, limit) => value.and_then(number).is_some_and(|value| match order {
+            Self::Equal(operand) => operand.equals(given),
+            Self::Unequal(operand) => !operand.equals(given),
+            Self::Ordered(order, limit) => given.number().is_some_and(|value| match order {
                 Order::Greater => value > *limit,
                 Order::GreaterEqual => value >= *limit,
                 Order::Less => value < *limit,
                 Order::LessEqual => value <= *limit,
             }),
-            Self::Matches(regex) => value.is_some_and(|value| regex.is_match(value)),
-            Self::In(operands) => value.is_some() && operands.iter().any(|operand| operand.is(value)),
+            Self::Matches(regex) => match given {
+                Given::Text(text) => regex.is_match(text),
+                Given::Json(Value::Number(number)) => regex.is_match(number.to_string().as_bytes()),
+                Given::Json(_) | Given::Absent => false,
+            },
+            Self::In(operands) => operands.iter().any(|operand| operand.is(given)),
+            Self::Has(operand) => match given {
+                Given::Json(Value::Array(items)) => items.iter().any(|item| operand.is(item.into())),
+                _ => false,
+            },
             Self::InNetworks(networks) => {
-                let address = value.and_then(|value| std::str::from_utf8(value).ok()?.parse::<IpAddr>().ok());
+                let address =
+                    given.text().and_then(|text| std::str::from_utf8(text).ok()?.parse::<IpAddr>().ok());
                 address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
             }
             Self::Never => false,
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for Given<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text.as_bytes()),
+            other => Self::Json(other),
+        }
+    }
+}
+
+impl<'a> Given<'a> {
+    fn text(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Json(_) | Self::Absent => None,
+        }
+    }
+
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::Text(text) => number(text),
+            Self::Json(Value::Number(number)) => number.as_f64(),
+            Self::Json(_) | Self::Absent => None,
         }
     }
 }
@@ -96,19 +141,34 @@ impl From<&Value> for Operand {
             Value::Null => Self::Absent,
             Value::String(text) => Self::Text(text.as_bytes().into()),
             Value::Number(number) => number.as_f64().map_or(Self::Other, Self::Number),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => Self::Other,
+            Value::Bool(boolean) => Self::Boolean(*boolean),
+            Value::Array(_) | Value::Object(_) => Self::Other,
         }
     }
 }
 
 impl Operand {
-    #[expect(clippy::float_cmp, reason = "equality of numbers as users wrote them is what == asks for")]
-    fn is(&self, value: Option<&[u8]>) -> bool {
-        match self {
-            Self::Text(text) => value == Some(text),
-            Self::Number(expected) => value.and_then(number).is_some_and(|value| value == *expected),
-            Self::Absent => value.is_none(),
-            Self::Other => false,
+    /// Equality as `==` has it: a text is compared with a number as the number it spells, and what is absent
+    /// is null.
+    fn equals(&self, given: Given<'_>) -> bool {
+        match (self, given) {
+            (Self::Number(expected), Given::Text(text)) => {
+                number(text).is_some_and(|value| is_same(value, *expected))
+            }
+            (Self::Absent, given) => matches!(given, Given::Absent),
+            _ => self.is(given),
+        }
+    }
+
+    /// Equality as `in` and `has` have it: only within one type.
+    fn is(&self, given: Given<'_>) -> bool {
+        match (self, given) {
+            (Self::Text(expected), Given::Text(text)) => **expected == *text,
+            (Self::Number(expected), Given::Json(Value::Number(number))) => {
+                number.as_f64().is_some_and(|value| is_same(value, *expected))
+            }
+            (Self::Boolean(expected), Given::Json(Value::Bool(boolean))) => expected == boolean,
+            _ => false,
         }
     }
 
@@ -116,14 +176,28 @@ impl Operand {
         match self {
             Self::Number(number) => Some(*number),
             Self::Text(text) => number(text),
-            Self::Absent | Self::Other => None,
+            Self::Absent | Self::Boolean(_) | Self::Other => None,
         }
     }
 }
 
-/// A number in digits; what Rust also reads (`inf`, `nan`) is none to users.
+#[expect(clippy::float_cmp, reason = "equality of numbers as users wrote them is what == asks for")]
+fn is_same(a: f64, b: f64) -> bool {
+    a == b
+}
+
+/// A number in digits, or in hexadecimal ones behind `0x`; what Rust also reads (`inf`, `nan`) is none to users.
 fn number(text: &[u8]) -> Option<f64> {
     let text = text.trim_ascii();
+    let (sign, digits) = match text {
+        [b'-', digits @ ..] => (-1.0, digits),
+        [b'+', digits @ ..] => (1.0, digits),
+        digits => (1.0, digits),
+    };
+    if let [b'0', b'x' | b'X', digits @ ..] = digits {
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with(['+', '-']))?;
+        return u32::from_str_radix(digits, 16).ok().map(|value| sign * f64::from(value));
+    }
     let has_digits_only = text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
     has_digits_only.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
 }
@@ -138,7 +212,14 @@ fn regex(operand: &Value, ignores_case: bool) -> Result<Regex, String> {
     let build = |unicode| RegexBuilder::new(&pattern).unicode(unicode).case_insensitive(ignores_case).build();
     build(!pattern.is_ascii())
         .or_else(|_| build(pattern.is_ascii()))
-        .map_err(|error| format!("invalid regular expression '{pattern}': {error}"))
+        .map_err(|error| format!("invalid regular expression '{pattern}': {}", reason(&error)))
+}
+
+/// The last line of what is wrong; those before it show the expression and where.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 fn networks(operand: &Value) -> Result<Box<[IpNet]>, String> {

@@ -32,7 +32,9 @@ fn what_holds() {
         json!([["uri", "~~", "^/a b/[a-z]$"]]),
         json!([["arg_name", "~*", "JSON"]]),
         json!([["arg_name", "in", ["xml", "json"]]]),
-        json!([["arg_num", "IN", [7]]]),
+        json!([["arg_num", "IN", [7, "7"]]]),
+        json!([["arg_hex", "==", 31]]),
+        json!([["arg_hex", ">", "0x1E"]]),
         json!([["arg_name", "!", "in", ["xml"]]]),
         json!([["arg_name", "!", "has", "json"]]),
         json!([["remote_addr", "ipmatch", ["127.0.0.1", "10.0.0.0/8"]]]),
@@ -65,6 +67,7 @@ fn what_does_not_hold() {
         json!([["arg_nope", "~~", ".*"]]),
         json!([["arg_nope", "in", ["", null]]]),
         json!([["arg_name", "in", "json"]]),
+        json!([["arg_num", "in", [7]]]),
         json!([["arg_name", "has", "json"]]),
         json!([["arg_name", "~~", "JSON"]]),
         json!([["arg_flag", "==", true]]),
@@ -101,4 +104,11 @@ fn a_bad_condition_is_refused_in_apisix_words() {
     }
     let error = Condition::parse(&json!([["x", "~~", "("]])).unwrap_err();
     assert!(error.starts_with("invalid regular expression '('"), "{error}");
+    for (pattern, reason) in [
+        ("a(?=b)", "look-around, including look-ahead and look-behind, is not supported"),
+        (r"(a)\1", "backreferences are not supported"),
+    ] {
+        let error = Condition::parse(&json!([["x", "~~", pattern]])).unwrap_err();
+        assert_eq!(error, format!("invalid regular expression '{pattern}': {reason}"));
+    }
 }

@@ -9,7 +9,7 @@ use lockgate_http::ConnectionInfo;
 use super::*;
 use crate::UpstreamTrace;
 
-const TARGET: &str = "/a%20b//c?name=json&n=1%2B1+2&flag&name=again&%6eum=7&e=";
+const TARGET: &str = "/a%20b//c?name=json&n=1%2B1+2&flag&name=again&%6eum=7&e=&hex=0x1F";
 
 pub(crate) fn request() -> (Request, RequestContext) {
     let mut request = Request::new(Method::POST, TARGET).unwrap();
@@ -67,8 +67,8 @@ fn every_variable_writes_what_nginx_writes() {
         ("server_port", "9080"),
         ("request_method", "POST"),
         ("scheme", "http"),
-        ("args", "name=json&n=1%2B1+2&flag&name=again&%6eum=7&e="),
-        ("query_string", "name=json&n=1%2B1+2&flag&name=again&%6eum=7&e="),
+        ("args", "name=json&n=1%2B1+2&flag&name=again&%6eum=7&e=&hex=0x1F"),
+        ("query_string", "name=json&n=1%2B1+2&flag&name=again&%6eum=7&e=&hex=0x1F"),
         ("is_args", "?"),
         ("server_protocol", "HTTP/1.1"),
         ("route_id", "r1"),
