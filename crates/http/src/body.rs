@@ -3,6 +3,8 @@
 //! Reading is in two steps, so that bytes go from a read buffer to a socket without a copy: `poll_ready`
 //! brings data into reach, `data` shows it, `consume` says how much of it was used.
 
+mod peek;
+
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -159,6 +161,14 @@ impl Body {
             Inner::H2(body) => body.length(),
             Inner::H2Response(body) => body.length(),
             Inner::Stream(body) => body.length(),
+        }
+    }
+
+    fn in_hand(&self) -> Option<Bytes> {
+        match &self.0 {
+            Inner::Empty => Some(Bytes::new()),
+            Inner::Full(bytes) => Some(bytes.clone()),
+            _ => None,
         }
     }
 

@@ -9,6 +9,8 @@ use http::Method;
 use lockgate_http::{ConnectionInfo, Request};
 use lockgate_telemetry::clock::{self, Moment};
 
+use crate::content::Content;
+
 /// How long an id may be, in bytes.
 const LONGEST_ID: usize = 64;
 
@@ -38,6 +40,8 @@ pub struct RequestContext {
     pub body_bytes_sent: u64,
     /// From `started` to the last byte of the answer; zero before that.
     pub duration: Duration,
+    /// What was read of the body for conditions.
+    pub(crate) content: Content,
     route_id: ArrayString<LONGEST_ID>,
 }
 
@@ -72,6 +76,7 @@ impl RequestContext {
             status: 0,
             body_bytes_sent: 0,
             duration: Duration::ZERO,
+            content: Content::default(),
             route_id: ArrayString::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! What a plugin is: a type with a name, a configuration, and the phases of a request it takes part in.
 
 mod condition;
+mod content;
 mod context;
 mod erased;
 mod meta;
@@ -13,6 +14,7 @@ mod shared;
 mod variable;
 
 pub use condition::Condition;
+pub use content::ContentLimits;
 pub use context::{RequestContext, UpstreamTrace};
 pub use metadata::{Metadata, MetadataType};
 pub use phase::{Error, Flow, Phase};

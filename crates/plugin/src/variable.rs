@@ -12,6 +12,7 @@ use lockgate_http::name::{self, OwnedName};
 use lockgate_telemetry::{clock, text};
 
 pub use read::without_port;
+pub(crate) use read::{argument, form_bytes, query};
 
 use crate::RequestContext;
 

@@ -6,12 +6,12 @@ use lockgate_http::name::OwnedName;
 use lockgate_http::{Headers, name};
 
 /// The query of a target, without its `?`.
-pub(super) fn query(target: &str) -> Option<&str> {
+pub(crate) fn query(target: &str) -> Option<&str> {
     target.split_once('?').map(|(_, query)| query)
 }
 
 /// Writes the first argument with this name, decoded.
-pub(super) fn argument(query: Option<&str>, name: &str, out: &mut Vec<u8>) -> bool {
+pub(crate) fn argument(query: Option<&str>, name: &str, out: &mut Vec<u8>) -> bool {
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if (!pair.is_empty() && key == name) || (key.contains(['%', '+']) && is_encoded(key, name)) {
@@ -27,7 +27,7 @@ fn is_encoded(key: &str, name: &str) -> bool {
 }
 
 /// The bytes of a form value: `+` is a space, escapes are decoded, a broken escape stays as it is.
-fn form_bytes(text: &str) -> impl Iterator<Item = u8> {
+pub(crate) fn form_bytes(text: &str) -> impl Iterator<Item = u8> {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
         let (&first, more) = rest.split_first()?;

@@ -1,0 +1,117 @@
+//! What conditions ask of a request's body, and of its GraphQL query: read once, and only where one asks.
+
+mod form;
+mod graphql;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, OnceCell};
+
+use bytes::Bytes;
+use http::Method;
+use lockgate_http::{Request, name};
+use serde_json::Value;
+
+use crate::RequestContext;
+use crate::variable::{argument, query};
+
+pub(crate) use graphql::Operation;
+
+/// How much of a body is read for conditions. A longer one has none of what they ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentLimits {
+    /// For `post_arg_NAME` and `post_arg.NAME`, in bytes. Default: 1 MiB.
+    pub post_args: u64,
+    /// For `graphql_…`, in bytes. Default: 1 MiB.
+    pub graphql: u64,
+}
+
+impl Default for ContentLimits {
+    fn default() -> Self {
+        Self { post_args: 1 << 20, graphql: 1 << 20 }
+    }
+}
+
+/// What was read of a request's content.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    is_asked: Cell<bool>,
+    read: Option<Box<Read>>,
+}
+
+#[derive(Debug)]
+struct Read {
+    /// `None` for one that is too long or broke off.
+    body: Option<Bytes>,
+    limits: ContentLimits,
+    fields: OnceCell<Option<Value>>,
+    operation: OnceCell<Option<Operation>>,
+}
+
+impl RequestContext {
+    /// Whether a condition asked for what [`RequestContext::read_content`] would read.
+    pub fn asks_content(&self) -> bool {
+        self.content.is_asked.get() && self.content.read.is_none()
+    }
+
+    /// Reads the body, where it is not too long, for conditions that ask for it. The request keeps all of it.
+    pub async fn read_content(&mut self, request: &mut Request, limits: ContentLimits) {
+        if self.content.read.is_some() {
+            return;
+        }
+        let body = request.body.peek(limits.post_args.max(limits.graphql)).await.ok();
+        let read = Read { body, limits, fields: OnceCell::new(), operation: OnceCell::new() };
+        self.content.read = Some(Box::new(read));
+    }
+
+    /// The fields of the body: of a form, or of JSON.
+    pub(crate) fn fields(&self, request: &Request) -> Option<&Value> {
+        let read = self.content.read()?;
+        read.fields
+            .get_or_init(|| form::fields(content_type(request), read.within(read.limits.post_args)?))
+            .as_ref()
+    }
+
+    /// Whether the body is a form by its name, which is what `post_arg_NAME` asks for.
+    pub(crate) fn is_form(request: &Request) -> bool {
+        form::is_urlencoded(content_type(request))
+    }
+
+    /// The first operation of the GraphQL document that the request has.
+    pub(crate) fn operation(&self, request: &Request) -> Option<&Operation> {
+        let read = self.content.read()?;
+        read.operation.get_or_init(|| read.operation(request)).as_ref()
+    }
+}
+
+impl Content {
+    fn read(&self) -> Option<&Read> {
+        self.is_asked.set(true);
+        self.read.as_deref()
+    }
+}
+
+impl Read {
+    fn within(&self, limit: u64) -> Option<&Bytes> {
+        self.body.as_ref().filter(|body| body.len() as u64 <= limit)
+    }
+
+    fn operation(&self, request: &Request) -> Option<Operation> {
+        if request.method == Method::GET {
+            let mut document = Vec::new();
+            let is_there = argument(query(request.original_target()), "query", &mut document);
+            return Operation::read(std::str::from_utf8(&document).ok().filter(|_| is_there)?);
+        }
+        let body = self.within(self.limits.graphql).filter(|_| request.method == Method::POST)?;
+        if form::is_json(content_type(request)) {
+            let value: Value = serde_json::from_slice(body).ok()?;
+            return Operation::read(value.get("query")?.as_str()?);
+        }
+        Operation::read(std::str::from_utf8(body).ok()?)
+    }
+}
+
+fn content_type(request: &Request) -> &str {
+    request.headers.get_str(name::CONTENT_TYPE).unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! What is read of bodies, by table.
+
+use serde_json::json;
+
+use super::*;
+
+fn operation(document: &str) -> Option<(&'static str, String, Value)> {
+    Operation::read(document).map(|operation| (operation.kind, operation.name, operation.root_fields))
+}
+
+#[test]
+fn the_first_operation_of_a_document_is_read() {
+    for (document, kind, name, fields) in [
+        ("query{owner{name}}", "query", "", json!(["owner"])),
+        ("{ a b }", "query", "", json!(["a", "b"])),
+        ("# one\nquery repo { owner { name } , created }", "query", "repo", json!(["owner", "created"])),
+        (
+            "mutation m($a: T = {x: [1]}, $b: [I!]! = 2) @d(x: 1) { set(v: $a) { ok } }",
+            "mutation",
+            "m",
+            json!(["set"]),
+        ),
+        ("{ alias: hero(name: \"}\") @include(if: true) { x } }", "query", "", json!(["hero"])),
+        (
+            "{ ... on Query { a, ... @skip(if: false) { b } } c ...rest }",
+            "query",
+            "",
+            json!(["a", "b", "c", "rest"]),
+        ),
+        ("{ on { x } y(t: \"\"\"}\\\"\"\" {\"\"\") }", "query", "", json!(["on", "y"])),
+        ("\u{feff}subscription s{a} fragment f on T { b }", "subscription", "s", json!(["a"])),
+    ] {
+        assert_eq!(operation(document), Some((kind, name.to_owned(), fields)), "{document}");
+    }
+}
+
+#[test]
+fn what_is_no_operation_has_none() {
+    for document in [
+        "",
+        "{",
+        "{}",
+        "query",
+        "{a}}",
+        "{a(}",
+        "{a]",
+        "type T { a: Int }",
+        "{ a \"b }",
+        "{a} \\",
+        "{a..b}",
+        "é",
+    ] {
+        assert_eq!(operation(document), None, "{document}");
+    }
+    assert_eq!(operation(&"{".repeat(1 << 20)), None);
+    assert!(operation(&format!("{}a{}", "{a ".repeat(100_000), "}".repeat(100_000))).is_some());
+    assert_eq!(operation(&format!("{{{}}}", "a ".repeat(1001))), None);
+}
+
+#[test]
+fn the_fields_of_a_body_are_read_by_its_type() {
+    let form = "application/x-www-form-urlencoded; charset=utf-8";
+    let parts = "multipart/form-data; boundary=\"x y\"";
+    let body = "--x y\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n\
+                --x y\r\ncontent-disposition: form-data; name=f; filename=\"n\"\r\nContent-Type: t/t\r\n\r\nline\r\n--x\r\n--x y--\r\n";
+    for (content_type, body, expected) in [
+        (form, "a=1+2&b=%C3%A9&c&a=3", Some(json!({"a": ["1 2", "3"], "b": "é", "c": ""}))),
+        ("Application/JSON", r#"{"a": {"b": [1]}}"#, Some(json!({"a": {"b": [1]}}))),
+        ("application/json", "{", None),
+        (parts, body, Some(json!({"a": "1", "f": "line\r\n--x"}))),
+        (parts, "", Some(json!({}))),
+        ("multipart/form-data", body, None),
+        ("text/plain", "a=1", None),
+        ("", "a=1", None),
+    ] {
+        assert_eq!(form::fields(content_type, body.as_bytes()), expected, "{content_type}: {body}");
+    }
+}
