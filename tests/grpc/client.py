@@ -1,4 +1,7 @@
-"""Calls the service of server.py in every way. usage: client.py HOST:PORT; prints what failed, and ends with 1."""
+"""Calls the service of server.py. usage: client.py CALLS HOST:PORT [AUTHORITY]; prints what failed, and ends with 1.
+
+CALLS is `every`, or the name of one kind of call. With AUTHORITY, a file, it calls by TLS.
+"""
 
 import queue
 import sys
@@ -70,6 +73,47 @@ def cancelled(channel):
     asked.put(None)
 
 
+def late(channel):
+    # Nothing is said, so nothing comes back: the deadline ends it.
+    never = queue.Queue()
+    call = channel.stream_stream("/lockgate.Test/Both")(iter(never.get, None), timeout=0.3)
+    try:
+        next(call)
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error
+    else:
+        raise AssertionError("it did not end")
+    never.put(None)
+
+
+def compressed(channel):
+    call = channel.unary_unary("/lockgate.Test/Unary")
+    large = b"lockgate" * 50_000
+    assert call(large, timeout=DEADLINE, compression=grpc.Compression.Gzip) == large[::-1]
+
+
+def described(channel):
+    # Metadata of bytes, and a failure whose details are not ASCII.
+    call = channel.unary_unary("/lockgate.Test/Describe")
+    try:
+        call(b"", timeout=DEADLINE, metadata=(("x-bytes-bin", bytes(range(256))),))
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.FAILED_PRECONDITION, error
+        assert error.details() == "größer als 100 % ✓", error.details()
+        assert ("x-bytes-bin", bytes(range(256))) in error.trailing_metadata(), error.trailing_metadata()
+    else:
+        raise AssertionError("it did not fail")
+
+
+def unavailable(channel):
+    try:
+        channel.unary_unary("/lockgate.Test/Unary")(b"", timeout=DEADLINE)
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+    else:
+        raise AssertionError("it did not fail")
+
+
 def many(channel):
     call = channel.unary_unary("/lockgate.Test/Unary")
     replies = [call.future(b"%d-" % number, timeout=DEADLINE) for number in range(300)]
@@ -78,8 +122,16 @@ def many(channel):
 
 
 def main():
-    channel = grpc.insecure_channel(sys.argv[1])
-    for call in (unary, failing, down, up, both, cancelled, many):
+    name, target = sys.argv[1:3]
+    if len(sys.argv) > 3:
+        with open(sys.argv[3], "rb") as authority:
+            credentials = grpc.ssl_channel_credentials(authority.read())
+        options = (("grpc.ssl_target_name_override", "gateway.test"),)
+        channel = grpc.secure_channel(target, credentials, options)
+    else:
+        channel = grpc.insecure_channel(target)
+    every = (unary, failing, down, up, both, cancelled, late, compressed, described, many)
+    for call in every if name == "every" else (globals()[name],):
         try:
             call(channel)
         except Exception as error:  # every kind of call says what became of it

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lockgate_tests::{Authority, Gateway, Process, Settings, eventually};
+use lockgate_tests::{Authority, Gateway, Process, Settings, closed_port, eventually};
 use serde_json::json;
 
 fn file(name: &str) -> PathBuf {
@@ -41,11 +41,11 @@ fn gateway(settings: Settings, scheme: &str, port: u16) -> Gateway {
     gateway
 }
 
-/// Makes every kind of call through a gateway.
-fn call(gateway: &Gateway) {
+/// Makes every kind of call through a gateway, or the one that is named.
+fn call(gateway: &Gateway, kind: &str) {
     let output = Command::new(python())
         .arg(file("client.py"))
-        .arg(gateway.proxy.to_string())
+        .args([kind, &gateway.proxy.to_string()])
         .output()
         .expect("Python can be run");
     let said = [output.stdout, output.stderr].concat();
@@ -55,7 +55,7 @@ fn call(gateway: &Gateway) {
 #[test]
 fn every_kind_of_call_passes_in_plain() {
     let (_server, port) = server(&[]);
-    call(&gateway(Settings::new(), "grpc", port));
+    call(&gateway(Settings::new(), "grpc", port), "every");
 }
 
 #[test]
@@ -64,5 +64,10 @@ fn every_kind_of_call_passes_by_tls_that_is_verified() {
     let (certificate, key) = authority.files("localhost");
     let (_server, port) = server(&[certificate, key]);
     let settings = Settings::new().environment("SSL_CERT_FILE", authority.file().display().to_string());
-    call(&gateway(settings, "grpcs", port));
+    call(&gateway(settings, "grpcs", port), "every");
+}
+
+#[test]
+fn a_node_that_is_not_there_is_unavailable() {
+    call(&gateway(Settings::new(), "grpc", closed_port()), "unavailable");
 }

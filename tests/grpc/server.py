@@ -29,11 +29,18 @@ def both(requests, context):
         yield request + b"!"
 
 
+def describe(request, context):
+    metadata = dict(context.invocation_metadata())
+    context.set_trailing_metadata((("x-bytes-bin", metadata["x-bytes-bin"]),))
+    context.abort(grpc.StatusCode.FAILED_PRECONDITION, "größer als 100 % ✓")
+
+
 def main():
     handlers = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
         "Down": grpc.unary_stream_rpc_method_handler(down),
         "Up": grpc.stream_unary_rpc_method_handler(up),
+        "Describe": grpc.unary_unary_rpc_method_handler(describe),
         "Both": grpc.stream_stream_rpc_method_handler(both),
     }
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
