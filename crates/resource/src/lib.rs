@@ -1,6 +1,7 @@
 //! What users write: the kinds of resource, their fields in APISIX's names, and what makes a set of them sound.
 
 mod check;
+mod checks;
 mod consumer;
 mod consumer_group;
 mod credential;
@@ -22,6 +23,10 @@ mod stream_route;
 mod upstream;
 
 pub use check::{check, check_among, check_references, check_unused, read_id, references, user_of};
+pub use checks::{
+    ActiveCheck, ActiveHealthy, ActiveUnhealthy, CheckType, Checks, PassiveCheck, PassiveHealthy,
+    PassiveUnhealthy,
+};
 pub use consumer::Consumer;
 pub use consumer_group::ConsumerGroup;
 pub use credential::Credential;

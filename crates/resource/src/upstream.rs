@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Id;
+use crate::checks::Checks;
 use crate::field::{self, Labels, Timeout};
 use crate::node::{self, Node};
 
@@ -57,9 +58,7 @@ pub struct Upstream {
     #[serde(default, rename = "type")]
     pub balance: Balance,
     /// Health checks of the nodes.
-    #[serde(default)]
-    #[schemars(schema_with = "field::object")]
-    pub checks: Option<Value>,
+    pub checks: Option<Checks>,
     /// Of what the hash of `chash` is taken.
     #[serde(default)]
     pub hash_on: HashOn,
@@ -241,6 +240,9 @@ impl Upstream {
         }
         if self.balance == Balance::Chash && self.hash_on != HashOn::Consumer && self.key.is_none() {
             return Err("missing key".to_owned());
+        }
+        if let Some(checks) = &self.checks {
+            checks.check()?;
         }
         Ok(self)
     }
