@@ -10,6 +10,7 @@ use bytes::Bytes;
 use h3::error::Code;
 use h3::server::RequestResolver;
 use lockgate_telemetry::clock::{self, Moment};
+use quinn::crypto::rustls::HandshakeData;
 
 use super::exchange::Exchange;
 use super::frames::Bounds;
@@ -17,6 +18,7 @@ use super::quic::{self, Arrived, Connection};
 use crate::ConnectionInfo;
 use crate::server::{ServerSettings, Service};
 use crate::timer::{self, Timer};
+use crate::tls::TlsInfo;
 
 /// Serves an HTTP/3 connection, whose handshake is done, to its end.
 pub(super) async fn serve<S: Service>(
@@ -72,7 +74,22 @@ pub(super) async fn serve<S: Service>(
 
 fn info(connection: &quinn::Connection, local: SocketAddr) -> ConnectionInfo {
     let ip = connection.local_ip().unwrap_or_else(|| local.ip());
-    ConnectionInfo::new(connection.remote_address(), SocketAddr::new(ip.to_canonical(), local.port()), true)
+    let local = SocketAddr::new(ip.to_canonical(), local.port());
+    let mut info = ConnectionInfo::new(connection.remote_address(), local, true);
+    let handshake = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    let sni = handshake.and_then(|data| data.server_name).unwrap_or_default().to_ascii_lowercase();
+    info.tls = Some(Box::new(TlsInfo {
+        name: sni.as_str().into(),
+        sni: (!sni.is_empty()).then(|| sni.into()),
+        version: "TLSv1.3",
+        // quinn does not say.
+        cipher: "",
+        is_resumed: false,
+        // Clients are not asked for certificates.
+        terms: None,
+        client: None,
+    }));
+    info
 }
 
 /// A connection, and what bounds its waits.
