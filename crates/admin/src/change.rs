@@ -30,7 +30,9 @@ pub(crate) async fn keep(
     mut value: Value,
     expect: Expect,
 ) -> Result<Kept, Refusal> {
-    let warnings = validate::examine(admin, Some(resources), kind, &value).map_err(Refusal::Invalid)?;
+    secrets::open_keys(admin.keyring.as_deref(), kind, &mut value);
+    let among = Some((resources, id.as_str()));
+    let warnings = validate::examine(admin, among, kind, &value).map_err(Refusal::Invalid)?;
     let now = now();
     // APISIX keeps no times with plugin metadata.
     if let Some(fields) = value.as_object_mut().filter(|_| kind != Kind::PluginMetadata) {

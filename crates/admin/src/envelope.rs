@@ -142,6 +142,8 @@ pub(crate) enum Refusal {
     Changed,
     #[error("Key not found")]
     KeyNotFound,
+    #[error("consumer not found")]
+    ConsumerNotFound,
     #[error("404 Route Not Found")]
     NoSuchPath,
     #[error("not found")]
@@ -169,6 +171,7 @@ impl Refusal {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::KeyNotFound
+            | Self::ConsumerNotFound
             | Self::NoSuchPath
             | Self::NoSuchMethod
             | Self::UnsupportedType(_)
@@ -206,6 +209,7 @@ impl From<&Refusal> for Reply {
         match refusal {
             Refusal::Invalid(_)
             | Refusal::KeyNotFound
+            | Refusal::ConsumerNotFound
             | Refusal::NoSuchPlugin(_)
             | Refusal::UnsupportedMethod { .. }
             | Refusal::Store(_) => reply.of_resource(),

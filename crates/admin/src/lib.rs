@@ -3,6 +3,7 @@
 mod address;
 mod auth;
 mod body;
+mod certificates;
 mod change;
 mod envelope;
 pub mod json;
@@ -14,6 +15,7 @@ mod schema;
 mod secrets;
 mod serve;
 mod status;
+mod target;
 mod validate;
 
 use std::net::IpAddr;
@@ -26,15 +28,16 @@ use http::request::Parts;
 use http::{Method, Response};
 use ipnet::IpNet;
 use lockgate_plugin::{BuildContext, Registry};
-use lockgate_resource::{Applied, Kind};
+use lockgate_resource::Applied;
 use lockgate_store::{Keyring, Store};
 use tokio::sync::{Mutex, watch};
 
 use crate::address::Address;
 use crate::envelope::{Refusal, Reply};
-use crate::resource::Target;
+use crate::target::Target;
 
 pub use auth::is_loopback;
+pub use secrets::mask;
 pub use serve::{serve, serve_router};
 
 /// What the Admin API works with.
@@ -148,13 +151,10 @@ async fn call(
         ("GET", ["schema", rest @ ..]) => schema::of_kind(rest.first().copied().unwrap_or_default()),
         ("GET", ["status"]) => Ok(status::show(&calls.admin)),
         (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
-        (method, [plural, rest @ ..]) => match Kind::from_plural(plural) {
-            Some(kind) => {
-                let target = Target { kind, rest, address, headers: &parts.headers };
-                resource::call(calls, method, target, body).await
-            }
-            None => Err(Refusal::UnsupportedType((*plural).to_owned())),
-        },
+        (method, segments) => {
+            let target = Target::of(segments, address, &parts.headers)?;
+            resource::call(calls, method, target, body).await
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use lockgate_resource::{Id, Kind, Record, Resources, check_unused};
 use lockgate_store::{Change, Expect, StoreError};
 use serde_json::{Value, json};
@@ -12,40 +12,18 @@ use crate::address::Address;
 use crate::change::{self, Kept};
 use crate::envelope::{Refusal, Reply, stored, written};
 use crate::list::Query;
+use crate::target::{Target, inner_id};
 use crate::{Admin, Calls, body, merge, precondition, secrets};
 
 /// How many ids are tried for a resource that is posted.
 const ATTEMPTS: u64 = 8;
 
-/// Which resource is meant, or which of a kind.
-pub(crate) struct Target<'a> {
-    pub(crate) kind: Kind,
-    /// What follows the kind in the path: the id, and the way to a place in the resource.
-    pub(crate) rest: &'a [&'a str],
-    pub(crate) address: &'a Address,
-    pub(crate) headers: &'a HeaderMap,
-}
-
 impl Target<'_> {
-    fn id(&self) -> Option<&str> {
-        self.rest.first().copied()
-    }
-
-    fn missing_id(&self) -> Refusal {
-        if self.kind == Kind::PluginMetadata {
-            return Refusal::Invalid("missing plugin name".to_owned());
-        }
-        Refusal::Invalid(format!("missing {} id", self.kind.name()))
-    }
-
-    fn wrong_id(&self) -> Refusal {
-        Refusal::Invalid(format!("wrong {} id", self.kind.name()))
-    }
-
     /// The answer to a change: what was kept, once it is live.
     async fn answer(&self, calls: &Calls, status: StatusCode, id: &Id, mut kept: Kept) -> Reply {
         change::wait(&calls.admin, self.kind, id, &mut kept).await;
         let tag = precondition::tag(kept.revision);
+        secrets::hide_keys(self.kind, &mut kept.value);
         Reply::json(status, &written(self.kind, id, kept.value, &kept.warnings)).tagged(tag)
     }
 }
@@ -57,13 +35,10 @@ pub(crate) async fn call(
     target: Target<'_>,
     body: Body,
 ) -> Result<Reply, Refusal> {
-    if target.kind == Kind::PluginMetadata && matches!(method, "POST" | "PATCH") {
-        let kind = target.kind.name();
-        return Err(Refusal::UnsupportedMethod { method: method.to_owned(), kind });
-    }
+    target.allow(method)?;
     let reply = match method {
         "GET" => match target.id() {
-            Some(id) => get(&calls.admin, target.kind, id),
+            Some(id) => get(&calls.admin, target.kind, &id),
             None => list(&calls.admin, &target),
         },
         "PUT" => put(calls, &target, body).await,
@@ -82,6 +57,16 @@ fn current(admin: &Admin) -> Resources {
 fn opened(admin: &Admin, record: &Record) -> Value {
     let mut value = record.value.clone();
     secrets::open(&admin.registry, admin.keyring.as_deref(), record.kind, &mut value);
+    secrets::open_keys(admin.keyring.as_deref(), record.kind, &mut value);
+    value
+}
+
+/// A resource as GET shows it: what plugins have of secrets is opened, private keys are not.
+fn shown(admin: &Admin, record: &Record) -> Value {
+    let mut value = record.value.clone();
+    secrets::open(&admin.registry, admin.keyring.as_deref(), record.kind, &mut value);
+    secrets::hide_keys(record.kind, &mut value);
+    secrets::drop_keys(record.kind, &mut value);
     value
 }
 
@@ -89,17 +74,19 @@ fn get(admin: &Admin, kind: Kind, id: &str) -> Result<Reply, Refusal> {
     let resources = current(admin);
     let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
     let tag = precondition::tag(record.modified);
-    Ok(Reply::json(StatusCode::OK, &stored(record, opened(admin, record))).tagged(tag))
+    Ok(Reply::json(StatusCode::OK, &stored(record, shown(admin, record))).tagged(tag))
 }
 
 fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
     let query = Query::of(target.kind, target.address)?;
-    let records = current(admin).of(target.kind).values().map(Arc::clone).collect();
-    let (records, total) = query.pick(records);
+    let resources = current(admin);
+    let records = resources.of(target.kind).values();
+    let belongs = |record: &&Arc<Record>| target.parent.is_none() || record.id.parent() == target.parent;
+    let (records, total) = query.pick(records.filter(belongs).map(Arc::clone).collect());
     let shown = |record: &Record| match record.kind {
         // APISIX opens the secrets of plugin metadata only for who asks for one.
         Kind::PluginMetadata => record.value.clone(),
-        _ => opened(admin, record),
+        _ => shown(admin, record),
     };
     let list = records.iter().map(|record| stored(record, shown(record)));
     let mut body = json!({"list": []});
@@ -112,16 +99,15 @@ async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Re
     let kind = target.kind;
     let mut value = written_value(body).await?;
     let ttl = ttl_warning(target.address)?;
-    // What is said of a plugin may have any field; its name stands in the path.
-    let inside = inner_id(&value).filter(|_| kind != Kind::PluginMetadata);
-    let id = target.id().map(str::to_owned).or_else(|| inside.clone()).ok_or_else(|| target.missing_id())?;
-    if inside.is_some_and(|inside| inside != id) {
-        return Err(target.wrong_id());
-    }
+    let own = target.own_id(&value)?;
     change::refuse_times(&value)?;
-    let id = write_id(kind, &mut value, &id)?;
+    let id = target.write_id(&mut value, &own)?;
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
+    if kind == Kind::Credential && resources.get(Kind::Consumer, target.parent.unwrap_or_default()).is_none()
+    {
+        return Err(Refusal::ConsumerNotFound);
+    }
     let before = resources.get(kind, id.as_str());
     let expect = precondition::expect(target.headers, before.map(AsRef::as_ref))?;
     let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
@@ -136,7 +122,7 @@ async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, R
     let value = written_value(body).await?;
     let ttl = ttl_warning(target.address)?;
     if target.id().is_some() || value.get("id").is_some() {
-        return Err(Refusal::Invalid(format!("wrong {} id, do not need it", kind.name())));
+        return Err(Refusal::Invalid(format!("wrong {} id, do not need it", kind.words())));
     }
     change::refuse_times(&value)?;
     let changing = calls.changing.lock().await;
@@ -144,7 +130,7 @@ async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, R
     let (id, mut kept) = loop {
         let resources = current(&calls.admin);
         let mut value = value.clone();
-        let id = write_id(kind, &mut value, &free_id(&resources, kind, attempt))?;
+        let id = target.write_id(&mut value, &free_id(&resources, kind, attempt))?;
         match change::keep(&calls.admin, &resources, kind, &id, value, Expect::Absent).await {
             Err(Refusal::Store(StoreError::Conflict(_))) if attempt < ATTEMPTS => attempt += 1,
             kept => break (id, kept?),
@@ -165,7 +151,8 @@ fn free_id(resources: &Resources, kind: Kind, attempt: u64) -> String {
 
 async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
     let kind = target.kind;
-    let (id, path) = target.rest.split_first().ok_or_else(|| target.missing_id())?;
+    let (own, path) = target.rest.split_first().ok_or_else(|| target.missing_id())?;
+    let id = target.id().unwrap_or_default();
     let new = body::read(body).await?;
     let new = new.ok_or_else(|| Refusal::Invalid("missing new configuration".to_owned()))?;
     if path.is_empty() && !new.is_object() {
@@ -173,7 +160,7 @@ async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, 
     }
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
-    let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
+    let record = resources.get(kind, &id).ok_or(Refusal::KeyNotFound)?;
     precondition::expect(target.headers, Some(record))?;
     let mut value = opened(&calls.admin, record);
     let sets_time = path.is_empty() && new.get("update_time").is_some();
@@ -185,10 +172,10 @@ async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, 
     if !sets_time && let Some(fields) = value.as_object_mut() {
         fields.insert("update_time".to_owned(), change::now());
     }
-    if inner_id(&value).is_some_and(|inside| inside != *id) {
+    if inner_id(&value).is_some_and(|inside| inside != target.written(own)) {
         return Err(target.wrong_id());
     }
-    let id = write_id(kind, &mut value, id)?;
+    let id = target.write_id(&mut value, own)?;
     let expect = Expect::Unchanged(record.modified);
     let kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
     drop(changing);
@@ -201,16 +188,29 @@ async fn delete(calls: &Calls, target: &Target<'_>) -> Result<Reply, Refusal> {
     let changing = calls.changing.lock().await;
     let resources = current(&calls.admin);
     if target.address.argument("force") != Some("true") {
-        check_unused(&resources, kind, id).map_err(Refusal::Invalid)?;
+        check_unused(&resources, kind, &id).map_err(Refusal::Invalid)?;
     }
-    let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
+    let record = resources.get(kind, &id).ok_or(Refusal::KeyNotFound)?;
     let expect = precondition::expect(target.headers, Some(record))?;
     let id = record.id.clone();
+    if kind == Kind::Consumer {
+        delete_credentials(&calls.admin, &resources, id.as_str()).await?;
+    }
     let revision = calls.admin.store.commit(Change::Delete { kind, id: id.clone() }, expect).await?;
     drop(changing);
     tracing::info!(resource = %kind.key(&id), %revision, "resource deleted");
     change::wait_for(&calls.admin, revision).await;
     Ok(Reply::json(StatusCode::OK, &json!({"key": kind.key(&id), "deleted": "1"})))
+}
+
+/// Nothing stays of a consumer that is deleted.
+async fn delete_credentials(admin: &Admin, resources: &Resources, consumer: &str) -> Result<(), Refusal> {
+    let kind = Kind::Credential;
+    for id in resources.of(kind).keys().filter(|id| id.parent() == Some(consumer)) {
+        admin.store.commit(Change::Delete { kind, id: id.clone() }, Expect::Anything).await?;
+        tracing::info!(resource = %kind.key(id), "resource deleted");
+    }
+    Ok(())
 }
 
 /// What PUT and POST need.
@@ -225,21 +225,4 @@ fn ttl_warning(address: &Address) -> Result<Option<String>, Refusal> {
         Some(Ok(_)) => Ok(Some("ttl is not supported: the resource stays".to_owned())),
         Some(Err(_)) => Err(Refusal::Invalid("invalid argument ttl: should be a number".to_owned())),
     }
-}
-
-/// The id that stands in a resource, as text.
-fn inner_id(value: &Value) -> Option<String> {
-    value.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned))
-}
-
-/// Writes the id into a resource; one that cannot be an id is refused as its schema says.
-fn write_id(kind: Kind, value: &mut Value, id: &str) -> Result<Id, Refusal> {
-    if let Some(fields) = value.as_object_mut() {
-        change::set_id(fields, id);
-    }
-    Id::new(id).map_err(|_| {
-        let schema = kind.schema().check(value).err();
-        let why = schema.unwrap_or_else(|| format!("id {id} is no id"));
-        Refusal::Invalid(format!("invalid configuration: {why}"))
-    })
 }

@@ -5,14 +5,24 @@ use lockgate_resource::Kind;
 use lockgate_store::Keyring;
 use serde_json::Value;
 
-/// Seals every secret field.
+/// How a private key in PEM begins; a sealed one does not.
+const PEM: &str = "---";
+/// What stands for a secret where nobody may read it.
+const MASKED: &str = "******";
+
+/// Seals every secret field. A private key that is sealed already stays as it is.
 pub(crate) fn seal(registry: &Registry, keyring: Option<&Keyring>, kind: Kind, value: &mut Value) {
     if let Some(keyring) = keyring {
         for_each(registry, kind, value, &|text| *text = keyring.seal(text));
+        for_each_key(kind, value, &|key| {
+            if key.starts_with(PEM) {
+                *key = keyring.seal(key);
+            }
+        });
     }
 }
 
-/// Opens every secret field that is sealed with a key of ours.
+/// Opens every secret field of plugins that is sealed with a key of ours.
 pub(crate) fn open(registry: &Registry, keyring: Option<&Keyring>, kind: Kind, value: &mut Value) {
     if let Some(keyring) = keyring {
         for_each(registry, kind, value, &|text| {
@@ -20,6 +30,57 @@ pub(crate) fn open(registry: &Registry, keyring: Option<&Keyring>, kind: Kind, v
                 *text = opened;
             }
         });
+    }
+}
+
+/// Opens every private key that is sealed with a key of ours.
+pub(crate) fn open_keys(keyring: Option<&Keyring>, kind: Kind, value: &mut Value) {
+    for_each_key(kind, value, &|key| {
+        let sealed = Some(&*key).filter(|key| !key.starts_with(PEM));
+        if let Some(opened) = sealed.and_then(|sealed| keyring?.open(sealed)) {
+            *key = opened;
+        }
+    });
+}
+
+/// Takes away the private keys of certificates, sealed or not.
+pub(crate) fn drop_keys(kind: Kind, value: &mut Value) {
+    if let Some(fields) = value.as_object_mut().filter(|_| kind == Kind::Ssl) {
+        fields.retain(|name, _| name != "key" && name != "keys");
+    }
+}
+
+/// Takes away the text of every private key that is not sealed, for answers.
+pub(crate) fn hide_keys(kind: Kind, value: &mut Value) {
+    for_each_key(kind, value, &|key| {
+        if key.starts_with(PEM) {
+            MASKED.clone_into(key);
+        }
+    });
+}
+
+/// Puts asterisks in the place of every secret of a resource, sealed or not.
+pub fn mask(registry: &Registry, kind: Kind, value: &mut Value) {
+    let cover = |text: &mut String| MASKED.clone_into(text);
+    for_each(registry, kind, value, &cover);
+    for_each_key(kind, value, &cover);
+}
+
+fn for_each_key(kind: Kind, value: &mut Value, change: &dyn Fn(&mut String)) {
+    let mut at = |place: &str| match value.pointer_mut(place) {
+        Some(Value::String(key)) => change(key),
+        Some(Value::Array(keys)) => keys.iter_mut().for_each(|key| {
+            if let Value::String(key) = key {
+                change(key);
+            }
+        }),
+        _ => {}
+    };
+    match kind {
+        Kind::Ssl => ["/key", "/keys"].into_iter().for_each(&mut at),
+        Kind::Upstream => at("/tls/client_key"),
+        Kind::Route | Kind::Service => at("/upstream/tls/client_key"),
+        _ => {}
     }
 }
 
@@ -33,13 +94,6 @@ fn for_each(registry: &Registry, kind: Kind, value: &mut Value, change: &dyn Fn(
         }
         return;
     }
-    let key = |upstream: &mut Value| {
-        if let Some(Value::String(key)) = upstream.pointer_mut("/tls/client_key") {
-            change(key);
-        }
-    };
-    key(value);
-    value.get_mut("upstream").map(key);
     for (name, config) in value.get_mut("plugins").and_then(Value::as_object_mut).into_iter().flatten() {
         let Some(plugin) = registry.get(name) else {
             continue;

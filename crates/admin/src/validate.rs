@@ -3,20 +3,20 @@
 use axum::body::Body;
 use http::StatusCode;
 use lockgate_plugin::Condition;
-use lockgate_resource::{Kind, Resources, check, check_references};
+use lockgate_resource::{Kind, Resources, check, check_among};
 use serde_json::{Value, json};
 
 use crate::envelope::{Refusal, Reply};
-use crate::{Admin, Calls, body};
+use crate::{Admin, Calls, body, certificates};
 
 /// The most of a value that an error repeats.
 const QUOTED: usize = 100;
 
-/// Checks a resource by itself and, where `among` is given, that what it refers to is there. Answers with what
-/// is accepted but probably not meant.
+/// Checks a resource by itself and, where `among` is given, that it goes with all others under its id. Answers with
+/// what is accepted but probably not meant.
 pub(crate) fn examine(
     admin: &Admin,
-    among: Option<&Resources>,
+    among: Option<(&Resources, &str)>,
     kind: Kind,
     value: &Value,
 ) -> Result<Vec<String>, String> {
@@ -24,12 +24,27 @@ pub(crate) fn examine(
     if kind == Kind::PluginMetadata {
         return examine_metadata(admin, value).map(|()| Vec::new());
     }
-    if let Some(resources) = among {
-        check_references(resources, value)?;
+    if kind == Kind::Secret {
+        return Ok(Vec::new());
+    }
+    let before = among.and_then(|(resources, id)| resources.get(kind, id));
+    certificates::check(kind, value, before.map(|record| &record.value))?;
+    if let Some((resources, id)) = among {
+        check_among(resources, kind, id, value)?;
     }
     let mut warnings = Vec::new();
     for (name, config) in value.get("plugins").and_then(Value::as_object).into_iter().flatten() {
-        warnings.extend(examine_plugin(admin, name, config)?);
+        let examined = examine_plugin(admin, name, config);
+        warnings.extend(match kind {
+            Kind::Consumer | Kind::Credential => {
+                examined.map_err(|why| format!("invalid plugins configuration: {why}"))?
+            }
+            _ => examined?,
+        });
+        // None of the plugins authenticates yet.
+        if kind == Kind::Credential {
+            return Err("only supports auth type plugins in consumer credential".to_owned());
+        }
     }
     if let Some(vars) = value.get("vars") {
         Condition::parse(vars).map_err(|why| format!("failed to validate the 'vars' expression: {why}"))?;

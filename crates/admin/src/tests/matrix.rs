@@ -55,3 +55,8 @@ async fn spoilt_configurations_are_refused_as_recorded() {
 async fn what_differs_from_apisix_on_purpose_is_as_decided() {
     play(include_str!("different.txt")).await;
 }
+
+#[tokio::test]
+async fn every_kind_is_served_as_recorded() {
+    play(include_str!("kinds.txt")).await;
+}
