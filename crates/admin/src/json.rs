@@ -1,4 +1,5 @@
-//! Reads JSON as APISIX does, in its words where it is broken, and forgives a comma after the last item.
+//! Reads JSON as APISIX does, in its words where it is broken: line breaks may stand in texts, and a comma after the
+//! last item is forgiven.
 
 use serde_json::Value;
 
@@ -6,22 +7,36 @@ use serde_json::Value;
 const DEPTH: usize = 100;
 
 /// Reads a JSON text. A comma before a closing brace or bracket is read as a space: commands of APISIX's own
-/// documentation have one. Errors name the place by its byte, counted from 1.
+/// documentation have one. Control characters in a text stand for themselves, so that a PEM file can be pasted into
+/// one. Errors name the place by its byte, counted from 1.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
-    let mut scanner = Scanner { text, at: 0, needless: Vec::new() };
+    let mut scanner = Scanner { text, at: 0, needless: Vec::new(), controls: Vec::new() };
     scanner.value(DEPTH)?;
     scanner.skip_space();
     if scanner.at < text.len() {
         return Err(scanner.expected("the end"));
     }
-    if scanner.needless.is_empty() {
+    if scanner.needless.is_empty() && scanner.controls.is_empty() {
         return read(text);
     }
-    let mut text = text.to_vec();
+    let mut patched = text.to_vec();
     for at in scanner.needless {
-        text[at] = b' ';
+        patched[at] = b' ';
     }
-    read(&text)
+    read(&escaped(&patched, &scanner.controls))
+}
+
+/// The text with escapes in the place of some of its bytes.
+fn escaped(text: &[u8], places: &[usize]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len() + 5 * places.len());
+    let mut rest = 0;
+    for place in places {
+        escaped.extend_from_slice(&text[rest..*place]);
+        escaped.extend_from_slice(format!("\\u{:04x}", text[*place]).as_bytes());
+        rest = place + 1;
+    }
+    escaped.extend_from_slice(&text[rest..]);
+    escaped
 }
 
 fn read(text: &[u8]) -> Result<Value, String> {
@@ -40,6 +55,8 @@ struct Scanner<'a> {
     at: usize,
     /// Where there are commas after the last item.
     needless: Vec<usize>,
+    /// Where there are control characters in texts.
+    controls: Vec<usize>,
 }
 
 impl Scanner<'_> {
@@ -125,6 +142,9 @@ impl Scanner<'_> {
     fn string(&mut self) -> Result<(), String> {
         self.at += 1;
         while let Some(byte) = self.peek() {
+            if matches!(byte, 1..=0x1f) {
+                self.controls.push(self.at);
+            }
             self.at += if byte == b'\\' { 2 } else { 1 };
             if byte == b'"' {
                 return Ok(());
@@ -176,6 +196,14 @@ mod tests {
         for (text, value) in cases {
             assert_eq!(parse(text.as_bytes()), Ok(value), "{text}");
         }
+    }
+
+    #[test]
+    fn control_characters_stand_for_themselves_in_texts() {
+        let pem = "-----BEGIN X-----\nMII=\r\n-----END X-----\n\t";
+        assert_eq!(parse(format!("{{\"a\":\n\"{pem}\",\n}}").as_bytes()), Ok(json!({"a": pem})));
+        assert!(parse(b"[\"\0\"]").is_err(), "but a NUL is none");
+        assert!(parse(b"[\"\\\n\"]").is_err(), "and a backslash needs its letter");
     }
 
     #[test]
