@@ -49,6 +49,11 @@ impl Condition {
         parse::condition(value).map(Self)
     }
 
+    /// Whether it asks for what [`RequestContext::read_content`] reads.
+    pub fn asks_content(&self) -> bool {
+        self.0.asks_content()
+    }
+
     /// Whether it holds for a request. Nothing is allocated once a thread is warm.
     pub fn holds(&self, request: &Request, cx: &RequestContext) -> bool {
         let mut scratch = SCRATCH.take();
@@ -61,12 +66,24 @@ impl Condition {
 }
 
 impl Rule {
+    fn asks_content(&self) -> bool {
+        match self {
+            Self::All(rules) | Self::Any(rules) => rules.iter().any(Self::asks_content),
+            Self::Not(rule) => rule.asks_content(),
+            Self::Compare { variable, .. } => variable.as_ref().is_some_and(Variable::asks_content),
+        }
+    }
+
     fn holds(&self, request: &Request, cx: &RequestContext, scratch: &mut Vec<u8>) -> bool {
         match self {
             Self::All(rules) => rules.iter().all(|rule| rule.holds(request, cx, scratch)),
             Self::Any(rules) => rules.iter().any(|rule| rule.holds(request, cx, scratch)),
             Self::Not(rule) => !rule.holds(request, cx, scratch),
             Self::Compare { variable, comparison } => {
+                if let Some(variable) = variable.as_ref().filter(|variable| variable.asks_content()) {
+                    return comparison
+                        .holds(variable.of_content(request, cx).map_or(Given::Absent, Given::from));
+                }
                 scratch.clear();
                 let is_present =
                     variable.as_ref().is_some_and(|variable| variable.write(request, cx, scratch));

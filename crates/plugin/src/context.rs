@@ -1,5 +1,6 @@
 //! What is known of a request besides the request itself.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use lockgate_http::{ConnectionInfo, Request};
 use lockgate_telemetry::clock::{self, Moment};
 
 use crate::content::Content;
+use crate::{Directory, RouteNames};
 
 /// How long an id may be, in bytes.
 const LONGEST_ID: usize = 64;
@@ -40,6 +42,10 @@ pub struct RequestContext {
     pub body_bytes_sent: u64,
     /// From `started` to the last byte of the answer; zero before that.
     pub duration: Duration,
+    /// Which of the route's `uris` matched.
+    pub matched_uri: u32,
+    /// Where names of the route are found; `None` where there are none to find.
+    pub directory: Option<Rc<dyn Directory>>,
     /// What was read of the body for conditions.
     pub(crate) content: Content,
     route_id: ArrayString<LONGEST_ID>,
@@ -60,6 +66,8 @@ pub struct UpstreamTrace {
     pub host: Option<Box<str>>,
     /// The path and query it was asked for, where they are not the client's.
     pub target: Option<Box<str>>,
+    /// What is to end with the request, however that ends.
+    pub held: Option<Box<dyn Any>>,
 }
 
 impl RequestContext {
@@ -76,6 +84,8 @@ impl RequestContext {
             status: 0,
             body_bytes_sent: 0,
             duration: Duration::ZERO,
+            matched_uri: 0,
+            directory: None,
             content: Content::default(),
             route_id: ArrayString::new(),
         }
@@ -89,6 +99,16 @@ impl RequestContext {
     /// The id of the matched route; empty before one was found.
     pub fn route_id(&self) -> &str {
         &self.route_id
+    }
+
+    /// The one of the route's `uris` that matched.
+    pub fn matched_uri(&self) -> Option<&str> {
+        self.names()?.uris.get(self.matched_uri as usize).map(String::as_str)
+    }
+
+    /// What the route and its service are called; `None` before one was found.
+    pub fn names(&self) -> Option<&RouteNames> {
+        self.directory.as_ref()?.route(self.route_id())
     }
 
     /// Says which route was matched.

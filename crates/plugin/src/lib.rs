@@ -3,6 +3,7 @@
 mod condition;
 mod content;
 mod context;
+mod directory;
 mod erased;
 mod meta;
 mod metadata;
@@ -16,12 +17,13 @@ mod variable;
 pub use condition::Condition;
 pub use content::ContentLimits;
 pub use context::{RequestContext, UpstreamTrace};
+pub use directory::{Directory, RouteNames};
 pub use metadata::{Metadata, MetadataType};
 pub use phase::{Error, Flow, Phase};
 pub use pipeline::Pipeline;
 pub use registry::{Registered, Registry, at_path_mut};
 pub use shared::Shared;
-pub use variable::{Variable, without_port};
+pub use variable::{ContentVariable, Variable, without_port};
 
 use std::future::Future;
 use std::sync::Arc;

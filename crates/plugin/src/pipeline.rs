@@ -23,6 +23,7 @@ pub struct Pipeline {
     body_filter: Vec<Arc<Step>>,
     log: Vec<Arc<Step>>,
     steps: Vec<Arc<Step>>,
+    asks_content: bool,
 }
 
 /// A plugin in a pipeline.
@@ -62,21 +63,41 @@ impl Pipeline {
                 None => steps.extend(Step::build(name, config, registry, cx)?.map(Arc::new)),
             }
         }
+        Ok(Self::sorted(steps))
+    }
+
+    /// One pipeline of the plugins of several, which have no plugin in common.
+    pub fn join<'a>(pipelines: impl IntoIterator<Item = &'a Self>) -> Self {
+        Self::sorted(pipelines.into_iter().flat_map(|pipeline| pipeline.steps.iter().cloned()).collect())
+    }
+
+    fn sorted(mut steps: Vec<Arc<Step>>) -> Self {
         // Of equal priority, the name decides, so that every node runs them in one order.
         steps.sort_by(|a, b| (Reverse(a.priority), &a.name).cmp(&(Reverse(b.priority), &b.name)));
         let taking = |phase| {
             let takes = |step: &&Arc<Step>| step.plugin.phases().contains(&phase);
             steps.iter().filter(takes).cloned().collect::<Vec<_>>()
         };
-        Ok(Self {
+        Self {
             rewrite: taking(Phase::Rewrite),
             access: taking(Phase::Access),
             before_proxy: taking(Phase::BeforeProxy),
             header_filter: taking(Phase::HeaderFilter),
             body_filter: taking(Phase::BodyFilter),
             log: taking(Phase::Log),
+            asks_content: steps.iter().any(|step| step.filter.as_ref().is_some_and(Condition::asks_content)),
             steps,
-        })
+        }
+    }
+
+    /// Whether there is no plugin.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether a condition on a plugin asks for [`RequestContext::read_content`].
+    pub fn asks_content(&self) -> bool {
+        self.asks_content
     }
 
     fn step(&self, name: &str, config: &Value) -> Option<&Arc<Step>> {
@@ -100,11 +121,21 @@ impl Pipeline {
 
     /// Runs the phases that filter an answer.
     pub fn filter(&self, request: &Request, response: &mut Response, cx: &mut RequestContext) {
+        self.header_filter(request, response, cx);
+        self.body_filter(request, response, cx);
+    }
+
+    /// Runs the phase of that name.
+    pub fn header_filter(&self, request: &Request, response: &mut Response, cx: &mut RequestContext) {
         for step in &self.header_filter {
             if step.applies(request, cx) {
                 step.plugin.header_filter(response, cx);
             }
         }
+    }
+
+    /// Runs the phase of that name.
+    pub fn body_filter(&self, request: &Request, response: &mut Response, cx: &mut RequestContext) {
         for step in &self.body_filter {
             if step.applies(request, cx) {
                 let body = std::mem::take(&mut response.body);

@@ -1,5 +1,6 @@
 //! Variables of a request, in nginx's names: read from a name once, written out without parsing.
 
+mod content;
 mod read;
 
 #[cfg(test)]
@@ -11,6 +12,8 @@ use lockgate_http::Request;
 use lockgate_http::name::{self, OwnedName};
 use lockgate_telemetry::{clock, text};
 
+pub use content::ContentVariable;
+pub(crate) use content::Found;
 pub use read::without_port;
 pub(crate) use read::{argument, form_bytes, query};
 
@@ -84,6 +87,16 @@ pub enum Variable {
     TimeIso8601,
     /// `msec`: seconds since 1970, with milliseconds.
     Milliseconds,
+    /// `post_arg_NAME` and `post_arg.NAME`, `graphql_name` and its kin: a part of the body.
+    Content(ContentVariable),
+    /// `route_name`
+    RouteName,
+    /// `service_id`
+    ServiceId,
+    /// `service_name`
+    ServiceName,
+    /// `matched_uri`: the one of the route's `uris` that matched.
+    MatchedUri,
     /// One that is known by name and has no value here: `bytes_sent`, `request_length`.
     Unmeasured,
 }
@@ -109,6 +122,10 @@ impl Variable {
             "is_args" => Self::IsArgs,
             "server_protocol" => Self::Protocol,
             "route_id" => Self::RouteId,
+            "route_name" => Self::RouteName,
+            "service_id" => Self::ServiceId,
+            "service_name" => Self::ServiceName,
+            "matched_uri" => Self::MatchedUri,
             "status" => Self::Status,
             "upstream_addr" => Self::UpstreamAddress,
             "upstream_status" => Self::UpstreamStatus,
@@ -134,7 +151,8 @@ impl Variable {
         let header = || rest("http_").map(|name| Self::Header(OwnedName::new(&name.replace('_', "-"))));
         let cookie = || rest("cookie_").map(|name| Self::Cookie(name.into()));
         let parameter = || rest("uri_param_").map(|name| Self::UriParameter(name.into()));
-        argument.or_else(header).or_else(cookie).or_else(parameter)
+        let content = || ContentVariable::parse(name).map(Self::Content);
+        argument.or_else(header).or_else(cookie).or_else(parameter).or_else(content)
     }
 
     /// Whether its values are of the program's own making: nothing a client sent stands in them.
@@ -190,6 +208,11 @@ impl Variable {
             }),
             Self::Protocol => out.extend_from_slice(request.version.as_str().as_bytes()),
             Self::RouteId => return present(cx.route_id(), out),
+            Self::RouteName => return cx.names().is_some_and(|names| present(&names.name, out)),
+            Self::ServiceId => return cx.names().is_some_and(|names| present(&names.service_id, out)),
+            Self::ServiceName => return cx.names().is_some_and(|names| present(&names.service_name, out)),
+            Self::MatchedUri => return cx.matched_uri().is_some_and(|uri| present(uri, out)),
+            Self::Content(variable) => return variable.write(request, cx, out),
             Self::UpstreamScheme => {
                 text::short(out, cx.upstream.scheme.unwrap_or_default().as_bytes());
                 return cx.upstream.scheme.is_some();

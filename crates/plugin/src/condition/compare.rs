@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
+use crate::variable::Found;
+
 /// A comparison, its operand understood.
 #[derive(Clone, Debug)]
 pub(super) enum Comparison {
@@ -105,6 +107,15 @@ impl Comparison {
                 address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
             }
             Self::Never => false,
+        }
+    }
+}
+
+impl<'a> From<Found<'a>> for Given<'a> {
+    fn from(found: Found<'a>) -> Self {
+        match found {
+            Found::Text(text) => Self::Text(text.as_bytes()),
+            Found::Value(value) => value.into(),
         }
     }
 }

@@ -65,6 +65,10 @@ fn comparison(name: &str, items: &[Value]) -> Result<Rule, String> {
         [Value::String(operator), value, ..] => Comparison::parse(operator, value)?,
         _ => return Err("invalid expression".to_owned()),
     };
-    let compare = Rule::Compare { variable: Variable::parse(name), comparison };
+    let variable = Variable::parse(name);
+    if variable.is_none() && name.starts_with("post_arg.") {
+        return Err(format!("'{name}' is not supported: a path in a body is of names and dots"));
+    }
+    let compare = Rule::Compare { variable, comparison };
     Ok(if is_reversed { Rule::Not(Box::new(compare)) } else { compare })
 }

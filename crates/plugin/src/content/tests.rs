@@ -76,3 +76,48 @@ fn the_fields_of_a_body_are_read_by_its_type() {
         assert_eq!(form::fields(content_type, body.as_bytes()), expected, "{content_type}: {body}");
     }
 }
+
+#[tokio::test]
+async fn a_condition_asks_for_content_once_and_compares_it_as_it_is() {
+    let mut request = Request::new(Method::POST, "/").unwrap();
+    request.headers.append("Content-Type", b"application/json").unwrap();
+    let body = r#"{"model": "x", "n": 7, "deep": {"on": true, "list": ["a", 1]}, "nil": null}"#;
+    request.body = lockgate_http::Body::full(body);
+    let (_, mut cx) = crate::variable::tests::request();
+    let holds = |condition: Value, request: &Request, cx: &RequestContext| {
+        let condition = crate::Condition::parse(&condition).unwrap();
+        assert!(condition.asks_content());
+        condition.holds(request, cx)
+    };
+    assert!(!holds(json!([["post_arg.model", "==", "x"]]), &request, &cx));
+    assert!(cx.asks_content());
+    cx.read_content(&mut request, ContentLimits::default()).await;
+    assert!(!cx.asks_content());
+    for condition in [
+        json!([["post_arg.model", "==", "x"]]),
+        json!([["post_arg.n", "==", 7], ["post_arg.n", "in", [7]], ["post_arg.n", ">", "6"]]),
+        json!([["post_arg.deep.on", "==", true]]),
+        json!([["post_arg.deep.list", "has", "a"], ["post_arg.deep.list", "has", 1]]),
+        json!([["post_arg.deep.nope", "==", null], ["post_arg.model.x", "==", null]]),
+        json!([["post_arg_model", "==", null], ["graphql_name", "==", null]]),
+    ] {
+        assert!(holds(condition.clone(), &request, &cx), "{condition}");
+    }
+    for condition in [json!([["post_arg.n", "==", "7"]]), json!([["post_arg.deep", "==", "x"]])] {
+        assert!(!holds(condition.clone(), &request, &cx), "{condition}");
+    }
+    assert_eq!(request.body.collect(1000).await.unwrap(), body);
+    let error = crate::Condition::parse(&json!([["post_arg.a[*].b", "==", 1]])).unwrap_err();
+    assert_eq!(error, "'post_arg.a[*].b' is not supported: a path in a body is of names and dots");
+}
+
+#[tokio::test]
+async fn what_is_longer_than_the_limit_has_no_fields_and_is_sent_on_whole() {
+    let mut request = Request::new(Method::POST, "/").unwrap();
+    request.headers.append("Content-Type", b"application/x-www-form-urlencoded").unwrap();
+    request.body = lockgate_http::Body::full("a=1&b=2");
+    let (_, mut cx) = crate::variable::tests::request();
+    cx.read_content(&mut request, ContentLimits { post_args: 6, graphql: 0 }).await;
+    assert_eq!(cx.fields(&request), None);
+    assert_eq!(request.body.collect(7).await.unwrap(), "a=1&b=2");
+}

@@ -1,0 +1,20 @@
+//! What is known of resources while a request is served, found only where somebody asks.
+
+/// Finds what the live configuration says of a route.
+pub trait Directory: std::fmt::Debug {
+    /// What is written of a route, by its id.
+    fn route(&self, id: &str) -> Option<&RouteNames>;
+}
+
+/// What a route and its service are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteNames {
+    /// The route's `name`; empty for none.
+    pub name: String,
+    /// The service's id; empty for none.
+    pub service_id: String,
+    /// The service's `name`; empty for none.
+    pub service_name: String,
+    /// The route's `uris`, by which [`crate::RequestContext::matched_uri`] counts.
+    pub uris: Vec<String>,
+}
