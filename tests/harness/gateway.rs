@@ -27,6 +27,8 @@ pub struct Gateway {
     pub admin: SocketAddr,
     /// The Control API.
     pub control: SocketAddr,
+    /// What probes call.
+    pub status: SocketAddr,
     process: Option<Process>,
     settings: Settings,
     secrets: Mutex<Vec<String>>,
@@ -44,23 +46,20 @@ impl Gateway {
     pub fn with(settings: Settings) -> Self {
         let ports = Ports::take();
         let at = |index| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index)));
-        let (proxy, admin, control) = (at(0), at(1), at(2));
+        let (proxy, admin, control, status) = (at(0), at(1), at(2), at(3));
         let home = tempfile::tempdir().expect("the temporary directory is writable");
-        std::fs::write(
-            home.path().join("config.yaml"),
-            settings.render(proxy.port(), admin.port(), control.port()),
-        )
-        .expect("the temporary directory is writable");
         let mut gateway = Self {
             proxy,
             admin,
             control,
+            status,
             process: None,
             settings,
             secrets: Mutex::default(),
             home,
             _ports: ports,
         };
+        gateway.rewrite(&gateway.settings);
         gateway.launch();
         gateway
     }
@@ -96,7 +95,7 @@ impl Gateway {
 
     /// Writes other settings to its file; whoever reads it next starts with them.
     pub fn rewrite(&self, settings: &Settings) {
-        let text = settings.render(self.proxy.port(), self.admin.port(), self.control.port());
+        let text = settings.render([self.proxy, self.admin, self.control, self.status].map(|at| at.port()));
         std::fs::write(self.home.path().join("config.yaml"), text)
             .expect("the temporary directory is writable");
     }
@@ -184,6 +183,12 @@ impl Gateway {
     pub fn control_get(&self, path: &str) -> Reply {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.control);
         Connection::open(self.control).exchange(request)
+    }
+
+    /// GETs a path from the port of probes.
+    pub fn status_get(&self, path: &str) -> Reply {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.status);
+        Connection::open(self.status).exchange(request)
     }
 
     /// PUTs a resource that must be accepted; answers with the reply's body.

@@ -72,12 +72,14 @@ impl Settings {
         self
     }
 
-    /// The configuration file; JSON is YAML.
-    pub(crate) fn render(&self, proxy: u16, admin: u16, control: u16) -> String {
+    /// The configuration file, with these ports of the data plane, the Admin API, the Control API and probes; JSON
+    /// is YAML.
+    pub(crate) fn render(&self, [proxy, admin, control, status]: [u16; 4]) -> String {
         let mut file = json!({
             "apisix": {
                 "node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": true}],
                 "control": {"ip": "127.0.0.1", "port": control},
+                "status": {"ip": "127.0.0.1", "port": status},
             },
             "deployment": {"admin": {
                 "admin_key": [{"name": "admin", "key": ADMIN_KEY, "role": "admin"}],

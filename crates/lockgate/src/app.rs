@@ -30,7 +30,8 @@ use crate::listen::Sockets;
 use crate::reload::Reload;
 use crate::settings::{self, Settings};
 use crate::signal::Ending;
-use crate::workers;
+use crate::status_api::StatusApi;
+use crate::workers::{self, Crew};
 
 /// How long calls of functions that did not come through a route may go on at the end.
 const FUNCTIONS_GRACE: Duration = Duration::from_secs(5);
@@ -77,12 +78,14 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let sockets = Sockets::open(settings, taken)?;
     let (bound, admin_at) = (sockets.proxy_addresses()?, sockets.admin_address()?);
     let functions = functions::start(&settings.functions, sockets.functions()?, data_dir, mode)?;
+    let (phase, at) = watch::channel(Phase::Starting);
+    let crew = Crew::new(settings.workers.count().get());
+    answer_probes(&sockets, &at, &crew, predecessor.is_some())?;
     predecessor.map(Predecessor::close_store).transpose()?;
     let store = open_store(data_dir)?;
     let control = control(settings, data_dir, mode, &store, admin_at)?;
-    let (phase, at) = watch::channel(Phase::Starting);
     let log = access_log(settings)?;
-    let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at)?;
+    let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
     let admin = admin_state(settings, &keys, mode, store.clone(), &control);
@@ -131,6 +134,17 @@ fn open_store(data_dir: &Path) -> anyhow::Result<Arc<RedbStore>> {
     Ok(store)
 }
 
+/// Answers probes, where that is asked for.
+fn answer_probes(
+    sockets: &Sockets,
+    phase: &watch::Receiver<Phase>,
+    crew: &Crew,
+    follows: bool,
+) -> io::Result<()> {
+    let api = |socket| StatusApi { phase: phase.clone(), crew: crew.clone() }.serve(socket, follows);
+    sockets.status()?.map_or(Ok(()), api)
+}
+
 /// Waits for the workers to be done. Told to end by `hurry`, they give connections less time.
 async fn drain(
     workers: Vec<std::thread::JoinHandle<io::Result<()>>>,
@@ -162,6 +176,8 @@ fn serve_apis(
         let resolver = admin.build.resolver.clone();
         let api = ControlApi {
             credentials: admin.build.shared.get(|| CredentialCache::new(resolver)),
+            resources: admin.store.watch(),
+            registry: admin.registry.clone(),
             loopback_hosts_only: socket.local_addr()?.ip().is_loopback(),
         };
         apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));

@@ -19,6 +19,7 @@ pub(crate) struct Sockets {
     proxy: Vec<Port>,
     admin: Port,
     control: Option<Port>,
+    status: Option<Port>,
     functions: Option<Port>,
 }
 
@@ -57,13 +58,18 @@ impl Sockets {
             port.with_context(|| format!("the Control API's address is {asked} (apisix.control)"))
         });
         let control = control.transpose()?;
+        let status = settings.status.map(|asked| {
+            let port = Port::open(Role::Status, asked, 1, &mut taken);
+            port.with_context(|| format!("probes are answered at {asked} (apisix.status)"))
+        });
+        let status = status.transpose()?;
         let functions = &settings.functions;
         let functions = (!functions.list.is_empty()).then(|| Port::of_functions(functions, &mut taken));
         let functions = functions.transpose()?;
         for unused in taken {
             tracing::warn!(address = %unused.asked, "no longer listened on, as the settings have it");
         }
-        Ok(Self { proxy, admin, control, functions })
+        Ok(Self { proxy, admin, control, status, functions })
     }
 
     /// Where clients call the data plane by themselves.
@@ -80,6 +86,11 @@ impl Sockets {
     /// The Control API's socket, where it is on.
     pub(crate) fn control(&self) -> io::Result<Option<tokio::net::TcpListener>> {
         self.control.as_ref().map(Port::listener).transpose()
+    }
+
+    /// The socket that probes call, where they may.
+    pub(crate) fn status(&self) -> io::Result<Option<TcpListener>> {
+        self.status.as_ref().map(|port| port.first()?.try_clone()).transpose()
     }
 
     /// The Admin API's socket.
@@ -107,7 +118,8 @@ impl Sockets {
 
     /// All of them, for the next gateway.
     pub(crate) fn to_give(&self) -> io::Result<Vec<(Role, SocketAddr, TcpListener)>> {
-        let ports = self.proxy.iter().chain([&self.admin]).chain(&self.control).chain(&self.functions);
+        let ports = self.proxy.iter().chain([&self.admin]).chain(&self.control).chain(&self.status);
+        let ports = ports.chain(&self.functions);
         let each = ports.flat_map(|port| port.sockets.iter().map(move |socket| (port, socket)));
         each.map(|(port, socket)| Ok((port.role, port.asked, socket.try_clone()?))).collect()
     }

@@ -13,6 +13,7 @@ mod listen;
 mod reload;
 mod settings;
 mod signal;
+mod status_api;
 mod workers;
 
 use std::io::Write;

@@ -47,6 +47,9 @@ pub(crate) struct Settings {
     /// `apisix.enable_control` and `apisix.control`: where the Control API listens, where it does. Default:
     /// 127.0.0.1:9090.
     pub(crate) control: Option<SocketAddr>,
+    /// `apisix.status`: where `/status` and `/status/ready` are answered. Default: nowhere; where the section is
+    /// written, 127.0.0.1:7085.
+    pub(crate) status: Option<SocketAddr>,
     /// `apisix.data_encryption`: how secret fields are sealed at rest.
     pub(crate) encryption: Encryption,
     /// `deployment.admin`: the Admin API.
@@ -281,8 +284,10 @@ impl Settings {
             check(format!("apisix.proxy_protocol.{key}"), ip);
         }
         check("deployment.admin.admin_listen".to_owned(), self.admin.listen.ip());
-        if let Some(control) = self.control {
-            check("apisix.control".to_owned(), control.ip());
+        for (path, address) in [("apisix.control", self.control), ("apisix.status", self.status)] {
+            if let Some(address) = address {
+                check(path.to_owned(), address.ip());
+            }
         }
         if problems.is_empty() { Ok(self) } else { Err(SettingsError { problems }) }
     }

@@ -1,6 +1,7 @@
 //! The threads of the data plane: what they are told, how they are started, how their end is waited for.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -19,6 +20,41 @@ use crate::settings::Settings;
 /// A worker's thread.
 pub(crate) type Thread = JoinHandle<io::Result<()>>;
 
+/// How many workers there should be, and how many are at work.
+#[derive(Clone, Debug)]
+pub(crate) struct Crew {
+    /// How many there should be.
+    pub(crate) size: usize,
+    at_work: Arc<AtomicUsize>,
+}
+
+/// Counted as a worker at work while it lives, however that ends.
+pub(crate) struct AtWork(Arc<AtomicUsize>);
+
+impl Crew {
+    /// A crew of which nobody is at work yet.
+    pub(crate) fn new(size: usize) -> Self {
+        Self { size, at_work: Arc::default() }
+    }
+
+    /// How many are at work.
+    pub(crate) fn at_work(&self) -> usize {
+        self.at_work.load(Ordering::Acquire)
+    }
+
+    /// One begins.
+    pub(crate) fn begin(&self) -> AtWork {
+        self.at_work.fetch_add(1, Ordering::AcqRel);
+        AtWork(self.at_work.clone())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Starts a thread for each worker; afterwards nothing is left of them that can fail.
 pub(crate) fn start(
     settings: &Settings,
@@ -26,6 +62,7 @@ pub(crate) fn start(
     live: &Live,
     log: Option<&(AccessLog, Arc<Template<Variable>>)>,
     phase: &watch::Receiver<Phase>,
+    crew: &Crew,
 ) -> anyhow::Result<Vec<Thread>> {
     let shared = WorkerSettings {
         server: server_settings(settings),
@@ -48,7 +85,12 @@ pub(crate) fn start(
             place,
             started: started.clone(),
         };
-        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())
+        let at_work = crew.begin();
+        let run = move || {
+            let _at_work = at_work;
+            worker.run()
+        };
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(run)
     };
     let limits =
         ConnectionLimits { worker: settings.limits.worker_connections, all: settings.limits.connections };

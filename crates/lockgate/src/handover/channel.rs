@@ -59,6 +59,8 @@ pub(crate) enum Role {
     Admin,
     /// The Control API.
     Control,
+    /// What probes ask.
+    Status,
 }
 
 /// Why they do not understand each other.

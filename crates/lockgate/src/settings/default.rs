@@ -30,6 +30,7 @@ impl Default for Settings {
             pass_expect: false,
             server_tokens: true,
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
+            status: None,
             encryption: Encryption { enabled: true, keyring: Vec::new() },
             admin: Admin::default(),
             workers: Workers::Auto,

@@ -1,7 +1,7 @@
 //! The sections of the file, each read into its part of the settings.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use super::{
 
 /// Threads of the data plane at most.
 const MOST_WORKERS: u64 = 1024;
+
+/// Where the state is asked for, where no other port is given: APISIX's.
+const STATUS_PORT: u16 = 7085;
 
 /// Reads a whole file.
 pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
@@ -57,15 +60,15 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
     apisix.set("enable_control", &mut is_control_on);
     apisix.within("control", |section| {
         if let Some(control) = settings.control.as_mut() {
-            if let Some(ip) = section.get::<IpAddr>("ip") {
-                control.set_ip(ip);
-            }
-            if let Some(port) = section.get("port") {
-                control.set_port(port);
-            }
+            read_address(section, control);
         }
     });
     settings.control = settings.control.filter(|_| is_control_on);
+    apisix.within("status", |section| {
+        let mut status = SocketAddr::from((Ipv4Addr::LOCALHOST, STATUS_PORT));
+        read_address(section, &mut status);
+        settings.status = Some(status);
+    });
     apisix.within("data_encryption", |encryption| {
         encryption.set("enable_encrypt_fields", &mut settings.encryption.enabled);
         if let Some(place) = encryption.place("keyring") {
@@ -77,6 +80,16 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
             settings.encryption.keyring = one_or_many.unwrap_or_default();
         }
     });
+}
+
+/// `ip` and `port`, each where it is given.
+fn read_address(section: &mut Section<'_>, address: &mut SocketAddr) {
+    if let Some(ip) = section.get::<IpAddr>("ip") {
+        address.set_ip(ip);
+    }
+    if let Some(port) = section.get("port") {
+        address.set_port(port);
+    }
 }
 
 /// A port, a mapping, or a list of either.

@@ -251,6 +251,16 @@ fn the_control_api_is_on_loopback_unless_told_otherwise() {
 }
 
 #[test]
+fn the_state_is_told_where_that_is_asked_for() {
+    let at = |yaml: &str| parse(yaml).status.map(|address| address.to_string());
+    assert_eq!(at(""), None);
+    assert_eq!(at("apisix: {status: {}}").as_deref(), Some("127.0.0.1:7085"));
+    assert_eq!(at("apisix: {status: {ip: 0.0.0.0, port: 1}}").as_deref(), Some("0.0.0.0:1"));
+    let dev = parse("apisix: {status: {ip: 0.0.0.0}}").on_loopback(None).unwrap_err().to_string();
+    assert!(dev.starts_with("apisix.status: lockgate dev listens on loopback alone"), "{dev}");
+}
+
+#[test]
 fn dev_keeps_to_loopback() {
     let dev = |yaml: &str, listen: Option<&str>| {
         let settings = parse(yaml).on_loopback(listen.map(|address| address.parse().unwrap()));
