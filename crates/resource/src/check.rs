@@ -125,4 +125,6 @@ pub fn read_id(value: &Value) -> Option<Id> {
 }
 
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod tests;
