@@ -2,11 +2,13 @@
 
 mod apply;
 mod encryption;
+mod etcd;
 mod memory;
 mod redb;
 pub mod secret_file;
 
 pub use encryption::{Keyring, KeyringError};
+pub use etcd::{EtcdSettings, EtcdStore};
 pub use memory::MemoryStore;
 pub use redb::{RedbStore, UnreadableRecord};
 
