@@ -2,6 +2,7 @@
 
 mod content;
 mod read;
+mod tls;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,6 +17,7 @@ pub use content::ContentVariable;
 pub(crate) use content::Found;
 pub use read::without_port;
 pub(crate) use read::{argument, form_bytes, query};
+pub use tls::TlsVariable;
 
 use crate::RequestContext;
 
@@ -97,26 +99,39 @@ pub enum Variable {
     ServiceName,
     /// `matched_uri`: the one of the route's `uris` that matched.
     MatchedUri,
-    /// One that is known by name and has no value here: `bytes_sent`, `request_length`.
+    /// `ssl_protocol` and its kin: a part of what is known of the client's TLS.
+    Tls(TlsVariable),
+    /// `hostname`, the name of this machine, or `server_name`, which is `_`.
+    Constant(Box<str>),
+    /// `balancer_ip`: the address of the node that was asked last.
+    BalancerAddress,
+    /// `balancer_port`: its port.
+    BalancerPort,
+    /// `https`: `on` where the client speaks TLS.
+    Https,
+    /// `content_length` or `http_content_length`: what is still to come of a body of known length; no value once
+    /// there is an answer.
+    ContentLength,
+    /// `http_upgrade`: what the client would go over to.
+    Upgrade,
+    /// One that is known by name and has no value here: `bytes_sent`, `request_length`, and what consumers are
+    /// called.
     Unmeasured,
 }
 
 impl Variable {
     /// The variable of this name, without `$`.
     pub fn parse(name: &str) -> Option<Self> {
-        if let Some(named) = Self::parse_named(name) {
-            return Some(named);
-        }
         Some(match name {
-            "uri" => Self::Uri,
-            "request_uri" => Self::RequestUri,
-            "request" => Self::RequestLine,
+            "uri" | "document_uri" => Self::Uri,
+            "request_uri" | "real_request_uri" => Self::RequestUri,
+            "request" | "request_line" => Self::RequestLine,
             "host" => Self::Host,
             "remote_addr" => Self::RemoteAddress,
             "remote_port" => Self::RemotePort,
             "server_addr" => Self::ServerAddress,
             "server_port" => Self::ServerPort,
-            "request_method" => Self::Method,
+            "request_method" | "method" => Self::Method,
             "scheme" => Self::Scheme,
             "args" | "query_string" => Self::Query,
             "is_args" => Self::IsArgs,
@@ -139,8 +154,17 @@ impl Variable {
             "time_local" => Self::TimeLocal,
             "time_iso8601" => Self::TimeIso8601,
             "msec" => Self::Milliseconds,
-            "bytes_sent" | "request_length" => Self::Unmeasured,
-            _ => return None,
+            "hostname" => Self::Constant(hostname().into()),
+            // What nginx calls the server of APISIX's configuration.
+            "server_name" => Self::Constant("_".into()),
+            "balancer_ip" => Self::BalancerAddress,
+            "balancer_port" => Self::BalancerPort,
+            "https" => Self::Https,
+            "content_type" => Self::Header(OwnedName::new("content-type")),
+            "content_length" | "http_content_length" => Self::ContentLength,
+            "http_upgrade" => Self::Upgrade,
+            "bytes_sent" | "request_length" | "consumer_name" | "consumer_group_id" => Self::Unmeasured,
+            _ => return Self::parse_named(name),
         })
     }
 
@@ -152,7 +176,8 @@ impl Variable {
         let cookie = || rest("cookie_").map(|name| Self::Cookie(name.into()));
         let parameter = || rest("uri_param_").map(|name| Self::UriParameter(name.into()));
         let content = || ContentVariable::parse(name).map(Self::Content);
-        argument.or_else(header).or_else(cookie).or_else(parameter).or_else(content)
+        let tls = || TlsVariable::parse(name).map(Self::Tls);
+        argument.or_else(header).or_else(cookie).or_else(parameter).or_else(content).or_else(tls)
     }
 
     /// Whether its values are of the program's own making: nothing a client sent stands in them.
@@ -176,6 +201,10 @@ impl Variable {
                 | Self::TimeLocal
                 | Self::TimeIso8601
                 | Self::Milliseconds
+                | Self::BalancerAddress
+                | Self::BalancerPort
+                | Self::Https
+                | Self::ContentLength
         )
     }
 
@@ -213,6 +242,16 @@ impl Variable {
             Self::ServiceName => return cx.names().is_some_and(|names| present(&names.service_name, out)),
             Self::MatchedUri => return cx.matched_uri().is_some_and(|uri| present(uri, out)),
             Self::Content(variable) => return variable.write(request, cx, out),
+            Self::Tls(variable) => {
+                return cx.connection.tls.as_deref().is_some_and(|tls| variable.write(tls, out));
+            }
+            Self::Constant(value) => return present(value, out),
+            Self::Https => return cx.connection.is_tls && present("on", out),
+            Self::Upgrade => return request.upgrade.as_deref().is_some_and(|upgrade| present(upgrade, out)),
+            Self::ContentLength => {
+                let length = request.body.length().filter(|_| !request.body.is_empty() && cx.status == 0);
+                return length.map(|length| text::decimal(out, length)).is_some();
+            }
             Self::UpstreamScheme => {
                 text::short(out, cx.upstream.scheme.unwrap_or_default().as_bytes());
                 return cx.upstream.scheme.is_some();
@@ -249,14 +288,24 @@ impl Variable {
                 Some(duration) => text::seconds(out, duration),
                 None => return false,
             },
-            Self::UpstreamAddress => match cx.upstream.address {
-                Some(address) => text::address(out, address),
-                None => return false,
-            },
+            Self::UpstreamAddress | Self::BalancerAddress | Self::BalancerPort => {
+                match (self, cx.upstream.address) {
+                    (_, None) => return false,
+                    (Self::BalancerAddress, Some(address)) => display(address.ip().to_canonical(), out),
+                    (Self::BalancerPort, Some(address)) => text::decimal(out, address.port().into()),
+                    (_, Some(address)) => text::address(out, address),
+                }
+            }
             _ => return false,
         }
         true
     }
+}
+
+/// The name of this machine, as its kernel has it; empty where that does not say.
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 fn present(text: &str, out: &mut Vec<u8>) -> bool {

@@ -16,6 +16,7 @@ pub(crate) fn request() -> (Request, RequestContext) {
     for (name, value) in [
         ("Host", "API.Example.com:9080"),
         ("X-Api-Key", "k"),
+        ("Content-Type", "text/x"),
         ("Accept", "a/b"),
         ("accept", "c/d"),
         ("Cookie", "one=1; two=2=2"),
@@ -24,6 +25,7 @@ pub(crate) fn request() -> (Request, RequestContext) {
     ] {
         request.headers.append(name, value.as_bytes()).unwrap();
     }
+    request.upgrade = Some("websocket".into());
     let connection =
         ConnectionInfo::new("10.1.2.3:4567".parse().unwrap(), "10.0.0.1:9080".parse().unwrap(), false);
     let mut cx = RequestContext::new(Rc::new(connection), Method::POST);
@@ -76,10 +78,16 @@ fn every_variable_writes_what_nginx_writes() {
         ("status", "200"),
         ("upstream_addr", "127.0.0.1:80"),
         ("upstream_status", "201"),
+        ("balancer_ip", "127.0.0.1"),
+        ("balancer_port", "80"),
+        ("document_uri", "/a b/c"),
+        ("content_type", "text/x"),
+        ("server_name", "_"),
         ("upstream_response_time", "1.500"),
         ("request_time", "0.012"),
         ("body_bytes_sent", "42"),
         ("remote_user", "jane"),
+        ("http_upgrade", "websocket"),
     ] {
         assert_eq!(value(name).as_deref(), Some(expected), "{name}");
     }
@@ -94,9 +102,18 @@ fn every_variable_writes_what_nginx_writes() {
 
 #[test]
 fn what_a_request_does_not_have_is_absent() {
-    for name in
-        ["arg_Name", "arg_nam", "http_nope", "cookie_on", "cookie_Two", "uri_param_nope", "bytes_sent"]
-    {
+    for name in [
+        "arg_Name",
+        "arg_nam",
+        "http_nope",
+        "cookie_on",
+        "cookie_Two",
+        "uri_param_nope",
+        "bytes_sent",
+        "ssl_cipher",
+        "consumer_name",
+        "content_length",
+    ] {
         assert_eq!(value(name), None, "{name}");
     }
     let (_, mut cx) = request();
@@ -115,6 +132,17 @@ fn what_a_request_does_not_have_is_absent() {
         let variable = Variable::parse(name).unwrap();
         assert!(!variable.write(&bare, &cx, &mut Vec::new()), "{name}");
     }
+}
+
+#[test]
+fn the_length_of_a_body_is_known_until_it_is_answered() {
+    let (mut request, mut cx) = request();
+    request.body = lockgate_http::Body::full("12345");
+    let mut out = Vec::new();
+    assert!(!Variable::ContentLength.write(&request, &cx, &mut Vec::new()));
+    cx.status = 0;
+    assert!(Variable::ContentLength.write(&request, &cx, &mut out));
+    assert_eq!(out, b"5");
 }
 
 #[test]
