@@ -1,9 +1,10 @@
-//! Paths: a tail stands for what follows its prefix and never leaves its base, decoded up to four times.
+//! Paths: a tail stands for what follows its prefix and never leaves its base, decoded up to four times; nor does
+//! one whose prefix was matched on another reading of the path.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lockgate_http::path::{join, normalise, tail};
+use lockgate_http::path::{Options, join, normalise, tail};
 
 fuzz_target!(|text: &str| {
     let raw = format!("/{text}");
@@ -13,7 +14,9 @@ fuzz_target!(|text: &str| {
         "{raw:?} is not normal: {normal:?}"
     );
     assert!(
-        normal.split('/').all(|segment| segment != "." && segment != ".."),
+        normal
+            .split('/')
+            .all(|segment| segment != "." && segment != ".."),
         "{raw:?} is not resolved"
     );
     // A few prefixes are enough: short inputs reach all the others.
@@ -24,7 +27,47 @@ fuzz_target!(|text: &str| {
             stays_inside(base, &tail);
         }
     }
+    for bits in 1..8 {
+        let options = Options {
+            delete_tail_slash: bits & 1 != 0,
+            like_servlet: bits & 2 != 0,
+            keep_encoded_slash: bits & 4 != 0,
+        };
+        reads_otherwise(options, &raw, &normal);
+    }
 });
+
+fn reads_otherwise(options: Options, raw: &str, normal: &str) {
+    let Ok(Some(reading)) = options.read(raw, normal) else {
+        return;
+    };
+    let text = reading.text();
+    assert!(text.starts_with('/'), "{raw:?} reads {text:?}");
+    assert!(
+        text.split('/')
+            .all(|segment| segment != "." && segment != ".."),
+        "{raw:?} reads {text:?}, which is not resolved"
+    );
+    if options.delete_tail_slash && !options.like_servlet {
+        assert!(
+            text == "/" || !text.ends_with('/'),
+            "{raw:?} reads {text:?}"
+        );
+    }
+    let mut last = 0;
+    for len in (0..=text.len()).take(32) {
+        let prefix = reading.in_normal(len);
+        assert!(
+            last <= prefix && prefix <= normal.len(),
+            "{raw:?}: {len} of {text:?} is {prefix} of {normal:?}"
+        );
+        last = prefix;
+        let Ok(tail) = tail(raw, prefix) else {
+            continue;
+        };
+        stays_inside("/a", &tail);
+    }
+}
 
 fn stands_for(raw: &str, tail: &str, normal: &str, len: usize) {
     let again = normalise(&format!("/{tail}")).map(|path| path[1..].to_owned());
@@ -43,7 +86,10 @@ fn stays_inside(base: &str, tail: &str) {
         .collect();
     for round in 0..=4 {
         let is_inside = resolved(&path).is_some_and(|path| path.starts_with(&inside));
-        assert!(is_inside, "{tail:?} leaves {base:?} after {round} decodings");
+        assert!(
+            is_inside,
+            "{tail:?} leaves {base:?} after {round} decodings"
+        );
         path = decoded(&path);
     }
 }
