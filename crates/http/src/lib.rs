@@ -13,6 +13,7 @@ pub mod name;
 pub mod outgoing;
 pub mod path;
 pub mod peer;
+pub mod probe;
 pub mod proxy_protocol;
 pub mod resolver;
 pub mod server;

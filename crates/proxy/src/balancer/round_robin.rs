@@ -35,7 +35,8 @@ impl RoundRobin {
     }
 }
 
-fn scaled(weights: &[u32]) -> Vec<u64> {
+/// Weights in relation to each other, the smallest that say the same; the sum is bounded.
+pub(super) fn scaled(weights: &[u32]) -> Vec<u64> {
     let divisor =
         weights.iter().fold(0, |divisor, weight| common_divisor(divisor, u64::from(*weight))).max(1);
     let weights: Vec<_> = weights.iter().map(|weight| u64::from(*weight) / divisor).collect();

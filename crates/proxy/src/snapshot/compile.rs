@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockgate_plugin::{BuildContext, Condition, Pipeline};
+use lockgate_plugin::{BuildContext, Condition, Pipeline, RouteNames};
 use lockgate_resource::{
-    Id, Kind, Plugins, Record, RefusedResource, Resources, Route, Service, Status, Upstream,
+    Id, Kind, PluginConfig, Plugins, Record, RefusedResource, Resources, Route, Service, Status,
 };
 
+use super::metadata::LiveMetadata;
 use super::route::{CompiledRoute, Sources};
 use super::upstream::CompiledUpstream;
-use super::{Compiler, SharedUpstream, Snapshot, timeouts};
+use super::{Certificates, Compiler, SharedUpstream, Snapshot, timeouts};
 use crate::router::{MethodSet, Router, Rule};
 
 impl Compiler {
@@ -21,47 +22,42 @@ impl Compiler {
         let mut metadata = previous.metadata.clone();
         let renewed = metadata.renew(resources, &self.registry, &self.build, &mut refused);
         let upstreams = self.upstreams(resources, previous, &mut refused);
+        let service_upstreams = self.service_upstreams(resources, previous, &mut refused);
+        let known = (&previous.certificates, &previous.resources);
+        let secrets = &*self.build.secrets;
+        let certificates = Certificates::compile(resources, known, &self.tls, secrets, &mut refused);
+        let mut global = previous.global.clone();
+        global.renew(resources, &renewed, self, &self.build_with(&metadata), &mut refused);
         let mut next = Snapshot {
+            routing: self.routing,
+            global,
+            certificates,
             revision: resources.revision,
-            router: previous.router.clone(),
+            router: self.router(previous),
             resources: resources.clone(),
             routes: previous.routes.clone(),
             any_logs: previous.any_logs,
             refused: BTreeSet::new(),
             upstreams,
+            service_upstreams,
+            attended: previous.attended.clone(),
             metadata,
         };
         self.routes(previous, &renewed, &mut next, &mut refused);
+        self.attend(previous, &mut next);
         (next, refused)
     }
 
-    fn upstreams(
-        &self,
-        resources: &Resources,
-        previous: &Snapshot,
-        refused: &mut Vec<RefusedResource>,
-    ) -> BTreeMap<Id, SharedUpstream> {
-        let compile = |(id, record): (&Id, &Arc<Record>)| {
-            let before = previous.upstreams.get(id);
-            if let Some(same) = before.filter(|before| Arc::ptr_eq(&before.source, record)) {
-                return Some((id.clone(), same.clone()));
-            }
-            let built = Upstream::from_value(&record.value).and_then(|upstream| {
-                let before = before.map(|before| &*before.compiled);
-                CompiledUpstream::compile(&upstream, self.keep_alive, &self.build, before)
-            });
-            match built {
-                Ok(compiled) => {
-                    let shared = SharedUpstream { source: record.clone(), compiled: Arc::new(compiled) };
-                    Some((id.clone(), shared))
-                }
-                Err(reason) => {
-                    refused.push(refusal(record, reason));
-                    before.map(|before| (id.clone(), before.clone()))
-                }
-            }
-        };
-        resources.of(Kind::Upstream).iter().filter_map(compile).collect()
+    /// The router to go on from. Another order comes with another start only, when nothing is in it yet.
+    fn router(&self, previous: &Snapshot) -> Router<Arc<CompiledRoute>> {
+        match previous.router.kind() == self.routing.router {
+            true => previous.router.clone(),
+            false => Router::new(self.routing.router),
+        }
+    }
+
+    pub(super) fn build_with(&self, metadata: &LiveMetadata) -> BuildContext {
+        BuildContext { metadata: metadata.metadata.clone(), ..self.build.clone() }
     }
 
     /// Brings the routes of `next`, which are those of `previous`, up to its resources.
@@ -76,12 +72,14 @@ impl Compiler {
         let resources = next.resources.clone();
         let (changed, gone) = resources.changes(&previous.resources, Kind::Route);
         for id in gone {
+            next.attended.put(Kind::Route, &id, None, self.build.resolver.runtime());
             if let Some(rule) = next.routes.remove(&id).and_then(|route| route.rule.clone()) {
                 next.router.remove(&rule);
             }
         }
         let shares = |kind| resources.shares(&previous.resources, kind);
-        let again: Vec<_> = if shares(Kind::Service) && shares(Kind::Upstream) && renewed.is_empty() {
+        let parts = [Kind::Service, Kind::Upstream, Kind::PluginConfig];
+        let again: Vec<_> = if parts.into_iter().all(shares) && renewed.is_empty() {
             let refused = previous.refused.iter();
             refused.filter_map(|id| resources.get(Kind::Route, id.as_str())).collect()
         } else {
@@ -119,6 +117,8 @@ impl Compiler {
         let route = self.route(&record.id, sources, next, before.as_deref())?;
         let route = swap_rule(&mut next.router, before.as_deref(), route)?;
         next.any_logs |= route.pipeline.logs();
+        let own = route.upstream.as_ref().filter(|_| route.has_own_upstream);
+        next.attended.put(Kind::Route, &record.id, own, self.build.resolver.runtime());
         next.routes.insert(record.id.clone(), route);
         Ok(())
     }
@@ -133,32 +133,43 @@ impl Compiler {
         let route = Route::from_value(&sources.route.value)?;
         let service =
             sources.service.as_ref().map(|record| Service::from_value(&record.value)).transpose()?;
-        let build = BuildContext { metadata: next.metadata.metadata.clone(), ..self.build.clone() };
+        let config = sources.plugin_config.as_ref();
+        let config = config.map(|record| PluginConfig::from_value(&record.value)).transpose()?;
+        let build = self.build_with(&next.metadata);
         let pipeline = Pipeline::build(
-            &merged(service.as_ref(), &route),
+            &merged(service.as_ref(), config.as_ref(), &route),
             &self.registry,
             &build,
             previous.map(|previous| &previous.pipeline),
         )?;
-        let own = route.upstream.as_ref().or_else(|| match route.upstream_id {
-            None => service.as_ref().and_then(|service| service.upstream.as_ref()),
-            Some(_) => None,
+        let of_service = sources.service.as_ref().filter(|_| {
+            service.as_ref().is_some_and(|service| service.upstream.is_some()) && route.upstream_id.is_none()
         });
-        let upstream = match (own, sources.upstream.as_ref()) {
-            (Some(own), _) => {
-                let before = previous.and_then(|previous| previous.upstream.as_deref());
-                Some(Arc::new(CompiledUpstream::compile(own, self.keep_alive, &self.build, before)?))
+        let upstream = match (&route.upstream, of_service, sources.upstream.as_ref()) {
+            (Some(own), ..) => {
+                let before = previous.and_then(|previous| previous.upstream.as_ref());
+                Some(CompiledUpstream::compile(own, self.keep_alive, &self.build, before)?)
             }
-            (None, Some(record)) => next.upstreams.get(&record.id).map(|shared| shared.compiled.clone()),
-            (None, None) => None,
+            (None, Some(service), _) => {
+                let shared = next.service_upstreams.get(&service.id);
+                let shared =
+                    shared.ok_or_else(|| format!("the upstream of service [{}] is refused", service.id))?;
+                Some(shared.compiled.clone())
+            }
+            (None, None, Some(record)) => {
+                next.upstreams.get(&record.id).map(|shared| shared.compiled.clone())
+            }
+            (None, None, None) => None,
         };
         let written = upstream.as_ref().and_then(|upstream| upstream.timeouts);
         let rule =
             (route.status == Status::Enabled).then(|| rule(id, &route, service.as_ref())).transpose()?;
         Ok(CompiledRoute {
             id: id.clone(),
+            names: names(&route, service.as_ref()),
             pipeline,
             timeouts: route.timeout.as_ref().map(timeouts).or(written).unwrap_or_default(),
+            has_own_upstream: route.upstream.is_some(),
             upstream,
             allows_websocket: allows_websocket(&sources, &route, service.as_ref()),
             rule: rule.map(Arc::new),
@@ -183,6 +194,15 @@ fn sources(
                 .ok_or_else(|| format!("service [{id}] does not exist"))?,
         ),
     };
+    let plugin_config = match named(route, "plugin_config_id") {
+        None => None,
+        Some(id) => Some(
+            resources
+                .get(Kind::PluginConfig, id.as_str())
+                .cloned()
+                .ok_or_else(|| format!("plugin_config [{id}] does not exist"))?,
+        ),
+    };
     let has_own = |record: &Record| record.value.get("upstream").is_some();
     let upstream_id = named(route, "upstream_id").or_else(|| {
         let service = service.as_deref().filter(|_| !has_own(route))?;
@@ -198,7 +218,7 @@ fn sources(
                 .ok_or_else(|| format!("upstream [{id}] does not exist"))?,
         ),
     };
-    Ok(Sources { route: route.clone(), service, upstream })
+    Ok(Sources { route: route.clone(), service, plugin_config, upstream })
 }
 
 /// What the route says, or, where it says nothing, its service.
@@ -209,11 +229,22 @@ fn allows_websocket(sources: &Sources, route: &Route, service: Option<&Service>)
     service.and_then(|service| service.enable_websocket).unwrap_or_default()
 }
 
-/// The plugins of a service, and over them those of the route.
-fn merged(service: Option<&Service>, route: &Route) -> Plugins {
+/// The plugins of a service, over them those of the plugin config, and over both those of the route.
+fn merged(service: Option<&Service>, config: Option<&PluginConfig>, route: &Route) -> Plugins {
     let mut plugins = service.map(|service| service.plugins.clone()).unwrap_or_default();
+    plugins.extend(config.map(|config| config.plugins.clone()).unwrap_or_default());
     plugins.extend(route.plugins.clone());
     plugins
+}
+
+fn names(route: &Route, service: Option<&Service>) -> RouteNames {
+    let name = |name: Option<&String>| name.cloned().unwrap_or_default();
+    RouteNames {
+        name: name(route.name.as_ref()),
+        service_id: route.service_id.as_ref().map(Id::to_string).unwrap_or_default(),
+        service_name: name(service.and_then(|service| service.name.as_ref())),
+        uris: route.uris.clone(),
+    }
 }
 
 fn rule(id: &Id, route: &Route, service: Option<&Service>) -> Result<Rule, String> {

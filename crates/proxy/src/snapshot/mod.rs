@@ -1,8 +1,13 @@
 //! Resources, compiled into what a request needs: nothing is parsed after this.
 
+mod attendance;
 mod compile;
+mod global;
 mod metadata;
+mod node;
 mod route;
+mod shared;
+mod ssl;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +16,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use lockgate_http::client::Timeouts;
 use lockgate_http::peer::KeepAlive;
-use lockgate_plugin::{BuildContext, Registry};
+use lockgate_http::tls::server::ServerTls;
+use lockgate_plugin::{BuildContext, Directory, Pipeline, Registry, RouteNames};
 use lockgate_resource::{Id, Record, Resources, Revision, Timeout};
 
+pub(crate) use node::{CompiledNode, NodeSet};
 pub(crate) use route::CompiledRoute;
-pub(crate) use upstream::{CompiledNode, CompiledUpstream, HostRule};
+pub(crate) use ssl::{Certificates, CompiledSsl, normal};
+pub(crate) use upstream::{CompiledUpstream, HostRule, Nodes};
 
 use crate::router::Router;
+use crate::routing::Routing;
 
 /// Everything a request needs, at one revision.
 #[derive(Default)]
@@ -25,6 +34,11 @@ pub struct Snapshot {
     /// The revision it was compiled from.
     pub revision: Revision,
     pub(crate) router: Router<Arc<CompiledRoute>>,
+    /// How requests find their route.
+    pub(crate) routing: Routing,
+    global: global::GlobalRules,
+    /// What clients are shown, and have to show, in TLS.
+    pub(crate) certificates: Certificates,
     /// What it was compiled from.
     resources: Resources,
     routes: BTreeMap<Id, Arc<CompiledRoute>>,
@@ -33,13 +47,38 @@ pub struct Snapshot {
     /// The routes that were refused in their newest form: they are tried again with each change.
     refused: BTreeSet<Id>,
     upstreams: BTreeMap<Id, SharedUpstream>,
+    /// Those that services have of their own.
+    service_upstreams: BTreeMap<Id, SharedUpstream>,
+    attended: attendance::Attended,
     metadata: metadata::LiveMetadata,
 }
 
 impl Snapshot {
+    /// The plugins that run for every request; `None` where there is none.
+    pub(crate) fn global(&self) -> Option<&Pipeline> {
+        self.global.pipeline.as_deref()
+    }
+
+    /// The upstreams that are attended to in the background, each by the name of its resource.
+    pub(crate) fn attended(&self) -> impl Iterator<Item = (&str, &CompiledUpstream)> {
+        self.attended.upstreams()
+    }
+
     /// A route by id, where plugins look at what happened at all.
     pub(crate) fn logging_route(&self, id: &str) -> Option<&CompiledRoute> {
         if self.any_logs { self.routes.get(id).map(|route| &**route) } else { None }
+    }
+}
+
+impl Directory for Snapshot {
+    fn route(&self, id: &str) -> Option<&RouteNames> {
+        self.routes.get(id).map(|route| &route.names)
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()
     }
 }
 
@@ -59,8 +98,12 @@ pub struct Compiler {
     pub registry: Arc<Registry>,
     /// What plugins and upstreams are built with.
     pub build: BuildContext,
+    /// How requests find their route. It is the same for every snapshot.
+    pub routing: Routing,
     /// Which connections to nodes are kept, where the upstream does not say.
     pub keep_alive: KeepAlive,
+    /// How TLS is spoken to clients, where a certificate does not say.
+    pub tls: ServerTls,
 }
 
 pub(crate) fn timeouts(written: &Timeout) -> Timeouts {

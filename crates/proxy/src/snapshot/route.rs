@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lockgate_http::client::Timeouts;
-use lockgate_plugin::Pipeline;
+use lockgate_plugin::{Pipeline, RouteNames};
 use lockgate_resource::{Id, Record};
 
 use super::upstream::CompiledUpstream;
@@ -12,8 +12,11 @@ use crate::router::Rule;
 /// A route, and what becomes of a request that matches it.
 pub(crate) struct CompiledRoute {
     pub(crate) id: Id,
+    pub(crate) names: RouteNames,
     pub(crate) pipeline: Pipeline,
     pub(crate) upstream: Option<Arc<CompiledUpstream>>,
+    /// Whether that is written in the route itself.
+    pub(super) has_own_upstream: bool,
     pub(crate) timeouts: Timeouts,
     /// Whether a client may go over to WebSocket.
     pub(crate) allows_websocket: bool,
@@ -28,6 +31,7 @@ pub(crate) struct CompiledRoute {
 pub(crate) struct Sources {
     pub(crate) route: Arc<Record>,
     pub(crate) service: Option<Arc<Record>>,
+    pub(crate) plugin_config: Option<Arc<Record>>,
     pub(crate) upstream: Option<Arc<Record>>,
 }
 
@@ -36,6 +40,7 @@ impl Sources {
     pub(crate) fn are(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.route, &other.route)
             && are_same(self.service.as_ref(), other.service.as_ref())
+            && are_same(self.plugin_config.as_ref(), other.plugin_config.as_ref())
             && are_same(self.upstream.as_ref(), other.upstream.as_ref())
     }
 }

@@ -1,73 +1,49 @@
-//! An upstream, compiled: peers to connect to, and whose turn it is.
+//! An upstream, compiled: its nodes, or who finds them, and how they are asked.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_http::Request;
 use lockgate_http::client::Timeouts;
-use lockgate_http::peer::{KeepAlive, Peer, PeerTls, Protocol};
-use lockgate_http::tls;
-use lockgate_plugin::BuildContext;
-use lockgate_resource::{Balance, Node, PassHost, Scheme, Upstream};
-use rustls_pki_types::ServerName;
+use lockgate_http::peer::KeepAlive;
+use lockgate_plugin::{BuildContext, RequestContext};
+use lockgate_resource::{PassHost, Upstream};
 
-use crate::balancer::RoundRobin;
+use super::node::NodeSet;
+use crate::balancer::HashKey;
+use crate::discovery::{Discovered, Discovery, Search};
+use crate::health::Plan;
 
 /// Nodes, and how they are asked.
 #[derive(Debug)]
 pub(crate) struct CompiledUpstream {
-    nodes: Vec<CompiledNode>,
-    /// One round for each priority, the highest first.
-    rounds: Vec<RoundRobin>,
+    pub(crate) nodes: Nodes,
     pub(crate) host: HostRule,
     /// Seconds written in the upstream itself; a route may say otherwise.
     pub(crate) timeouts: Option<Timeouts>,
-    /// How many more nodes are asked when one cannot be reached.
-    pub(crate) retries: usize,
     pub(crate) retry_timeout: Option<Duration>,
+    key: Option<HashKey>,
+    /// How nodes are asked whether they are well, where they are.
+    pub(crate) plan: Option<Arc<Plan>>,
+    /// Where nodes are looked for, where they are.
+    pub(crate) search: Option<Arc<Search>>,
+    /// What it was compiled from, but for what is for people only.
+    written: Upstream,
 }
 
-/// A node, compiled.
-#[derive(Debug)]
-pub(crate) struct CompiledNode {
-    pub(crate) peer: Arc<Peer>,
-    /// Host and port as `pass_host: node` sends them.
-    pub(crate) host: Box<str>,
-    written: Node,
-    tls: Option<NodeTls>,
-    keep_alive: KeepAlive,
+/// Where nodes come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Nodes {
+    /// They are written.
+    Fixed(Arc<NodeSet>),
+    /// Somebody looks for them.
+    Discovered(Arc<Discovered>),
 }
 
-/// How TLS is spoken to a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct NodeTls {
-    verifies: bool,
-    /// What the certificate is asked for by: the name that the node is sent as Host, where that is known
-    /// beforehand.
-    name: Box<str>,
-}
-
-impl NodeTls {
-    fn of(node: &Node, upstream: &Upstream) -> Option<Self> {
-        let name = match (&upstream.pass_host, &upstream.upstream_host) {
-            (PassHost::Rewrite, Some(host)) => without_port(host),
-            _ => &node.host,
-        };
-        let verifies = upstream.tls.as_ref().is_some_and(|tls| tls.verify);
-        upstream.scheme.is_tls().then(|| Self { verifies, name: name.into() })
-    }
-}
-
-/// A host without its port, and an IPv6 address without its brackets.
-fn without_port(host: &str) -> &str {
-    if let Some((address, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-        return address;
-    }
-    match host.split_once(':') {
-        Some((name, port)) if !port.contains(':') => name,
-        _ => host,
-    }
+/// Nodes for one request.
+pub(crate) enum Lent<'a> {
+    Fixed(&'a NodeSet),
+    Discovered(Arc<NodeSet>),
 }
 
 /// Which Host a node is sent.
@@ -79,75 +55,120 @@ pub(crate) enum HostRule {
 }
 
 impl CompiledUpstream {
-    /// Compiles an upstream. Nodes that `previous` has keep their connections.
+    /// Compiles an upstream. One that says the same as `previous` is `previous`; otherwise nodes of it keep their
+    /// connections, and what is known of them.
     pub(crate) fn compile(
         upstream: &Upstream,
         defaults: KeepAlive,
         cx: &BuildContext,
-        previous: Option<&Self>,
-    ) -> Result<Self, String> {
+        previous: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, String> {
         refuse_unsupported(upstream)?;
+        let written = without_words(upstream);
+        if let Some(same) = previous.filter(|previous| previous.written == written) {
+            return Ok(same.clone());
+        }
         let keep_alive = upstream.keepalive_pool.map_or(defaults, |pool| KeepAlive {
             connections: pool.size as usize,
             timeout: if pool.idle_timeout.is_zero() { Duration::MAX } else { pool.idle_timeout },
             requests: pool.requests,
         });
-        let node = |node: &Node| {
-            let tls = NodeTls::of(node, upstream);
-            let kept = previous.and_then(|previous| previous.node(node, tls.as_ref(), keep_alive));
-            match kept.filter(|kept| kept.peer.protocol() == protocol(upstream.scheme)) {
-                Some(kept) => Ok(kept),
-                None => CompiledNode::new(node, upstream, tls, keep_alive, cx),
-            }
+        let before = previous.and_then(|previous| previous.nodes.now());
+        let (nodes, search) = if upstream.discovery_type.is_some() {
+            let discovery = cx.shared.get(Discovery::default);
+            let search = Search::new(&discovery, upstream, keep_alive, cx)?;
+            let known = previous.filter(|previous| previous.written.service_name == upstream.service_name);
+            let known = known.and(before.as_deref()).and_then(|before| search.again(before));
+            let discovered = Discovered::new(known);
+            (Nodes::Discovered(Arc::new(discovered)), Some(Arc::new(search)))
+        } else {
+            let set = NodeSet::compile(&upstream.nodes, upstream, keep_alive, cx, before.as_deref())?;
+            (Nodes::Fixed(Arc::new(set)), None)
         };
-        let nodes = upstream.nodes.iter().map(node).collect::<Result<Vec<_>, String>>()?;
-        let usable = upstream.nodes.iter().filter(|node| node.weight > 0).count();
-        let retries = upstream.retries.map_or(usable.saturating_sub(1), |retries| retries as usize);
-        Ok(Self {
-            rounds: rounds(&upstream.nodes),
+        let host = HostRule::of(upstream);
+        let active = upstream.checks.as_ref().and_then(|checks| checks.active.as_ref());
+        Ok(Arc::new(Self {
             nodes,
-            host: match upstream.pass_host {
-                PassHost::Pass => HostRule::Pass,
-                PassHost::Node => HostRule::Node,
-                PassHost::Rewrite => {
-                    HostRule::Rewrite(upstream.upstream_host.as_deref().unwrap_or_default().into())
-                }
-            },
+            plan: active.map(|check| Arc::new(Plan::new(check, host.fixed(), &cx.resolver))),
+            host,
             timeouts: upstream.timeout.map(|timeout| super::timeouts(&timeout)),
-            retries: retries.min(usable.saturating_sub(1)),
             retry_timeout: upstream.retry_timeout.filter(|timeout| !timeout.is_zero()),
-        })
+            key: HashKey::of(upstream)?,
+            search,
+            written,
+        }))
     }
 
-    fn node(&self, written: &Node, tls: Option<&NodeTls>, keep_alive: KeepAlive) -> Option<CompiledNode> {
-        let same = |node: &&CompiledNode| {
-            let at = (&node.written.host, node.written.port);
-            at == (&written.host, written.port) && node.tls.as_ref() == tls && node.keep_alive == keep_alive
-        };
-        let kept = self.nodes.iter().find(same)?;
-        Some(CompiledNode {
-            peer: kept.peer.clone(),
-            host: kept.host.clone(),
-            written: written.clone(),
-            tls: kept.tls.clone(),
-            keep_alive,
-        })
+    /// The nodes as they are now. Where none were found yet, they are waited for.
+    #[inline]
+    pub(crate) async fn nodes(&self, within: Duration) -> Option<Lent<'_>> {
+        match &self.nodes {
+            Nodes::Fixed(set) => Some(Lent::Fixed(set)),
+            Nodes::Discovered(discovered) => match discovered.now() {
+                Some(set) => Some(Lent::Discovered(set)),
+                None => Box::pin(discovered.wait(within)).await.map(Lent::Discovered),
+            },
+        }
     }
 
-    /// The next node that was not asked yet; by priority, then by turn.
-    pub(crate) fn pick(&self, asked: &[usize]) -> Option<(usize, &CompiledNode)> {
-        let node = self.rounds.iter().find_map(|round| round.pick(|node| !asked.contains(&node)))?;
-        Some((node, &self.nodes[node]))
+    /// What `chash` goes by.
+    #[inline]
+    pub(crate) fn key(&self, request: &Request, cx: &RequestContext) -> u64 {
+        self.key.as_ref().map_or(0, |key| key.hash(request, cx))
     }
+}
+
+impl Nodes {
+    /// The nodes as they are now, where any were found yet.
+    pub(crate) fn now(&self) -> Option<Arc<NodeSet>> {
+        match self {
+            Self::Fixed(set) => Some(set.clone()),
+            Self::Discovered(discovered) => discovered.now(),
+        }
+    }
+}
+
+impl std::ops::Deref for Lent<'_> {
+    type Target = NodeSet;
+
+    fn deref(&self) -> &NodeSet {
+        match self {
+            Self::Fixed(set) => set,
+            Self::Discovered(set) => set,
+        }
+    }
+}
+
+impl HostRule {
+    fn of(upstream: &Upstream) -> Self {
+        match upstream.pass_host {
+            PassHost::Pass => Self::Pass,
+            PassHost::Node => Self::Node,
+            PassHost::Rewrite => Self::Rewrite(upstream.upstream_host.as_deref().unwrap_or_default().into()),
+        }
+    }
+
+    /// The one that is the same for every node and client.
+    fn fixed(&self) -> Option<&str> {
+        match self {
+            Self::Rewrite(host) => Some(host),
+            Self::Pass | Self::Node => None,
+        }
+    }
+}
+
+/// An upstream without what changes nothing.
+fn without_words(upstream: &Upstream) -> Upstream {
+    let mut written = upstream.clone();
+    (written.id, written.name, written.desc) = (None, None, None);
+    (written.create_time, written.update_time) = (None, None);
+    written.labels.clear();
+    written
 }
 
 fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
     let refused = |what: &str| Err(format!("{what} is not supported by this version"));
     match upstream {
-        upstream if upstream.balance != Balance::RoundRobin => {
-            refused("an upstream type other than roundrobin")
-        }
-        upstream if upstream.discovery_type.is_some() => refused("discovery_type"),
         upstream
             if upstream
                 .tls
@@ -157,53 +178,6 @@ fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
             refused("tls.client_cert")
         }
         _ => Ok(()),
-    }
-}
-
-/// gRPC is HTTP/2 from the first byte; HTTP stays with 1.1, as nginx and Envoy have it.
-fn protocol(scheme: Scheme) -> Protocol {
-    match scheme {
-        Scheme::Grpc | Scheme::Grpcs => Protocol::Http2,
-        Scheme::Http | Scheme::Https => Protocol::Http1,
-    }
-}
-
-fn rounds(nodes: &[Node]) -> Vec<RoundRobin> {
-    let mut by_priority: BTreeMap<Reverse<i64>, Vec<u32>> = BTreeMap::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let weights = by_priority.entry(Reverse(node.priority)).or_insert_with(|| vec![0; nodes.len()]);
-        weights[index] = node.weight;
-    }
-    by_priority.values().map(|weights| RoundRobin::new(weights)).collect()
-}
-
-impl CompiledNode {
-    fn new(
-        node: &Node,
-        upstream: &Upstream,
-        tls: Option<NodeTls>,
-        keep_alive: KeepAlive,
-        cx: &BuildContext,
-    ) -> Result<Self, String> {
-        let port = node.port.unwrap_or(upstream.scheme.default_port());
-        let is_v6 = node.host.contains(':');
-        let shown = if is_v6 { format!("[{}]", node.host) } else { node.host.clone() };
-        let host = if port == upstream.scheme.default_port() { shown } else { format!("{shown}:{port}") };
-        let peer_tls = tls.as_ref().map(|tls| {
-            let name = ServerName::try_from(String::from(&*tls.name));
-            let name = name.map_err(|_| format!("{} cannot be a TLS name", tls.name))?;
-            let config = tls::client_config(tls.verifies);
-            Ok::<_, String>(PeerTls { config, name })
-        });
-        let peer_tls = peer_tls.transpose()?;
-        let peer = Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver);
-        Ok(Self {
-            peer: Arc::new(peer.speaking(protocol(upstream.scheme))),
-            host: host.into(),
-            written: node.clone(),
-            tls,
-            keep_alive,
-        })
     }
 }
 
@@ -223,7 +197,7 @@ mod tests {
         }
     }
 
-    fn compile(upstream: &Value, previous: Option<&CompiledUpstream>) -> CompiledUpstream {
+    fn compile(upstream: &Value, previous: Option<&Arc<CompiledUpstream>>) -> Arc<CompiledUpstream> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let resolver = Resolver::new(runtime.handle().clone(), []);
         let cx = BuildContext::new(resolver, Arc::new(Nothing));
@@ -241,7 +215,7 @@ mod tests {
     #[test]
     fn a_node_keeps_its_connections_only_while_its_certificate_has_the_same_name() {
         let first = compile(&https("a.example", 1), None);
-        let peer = |upstream: &CompiledUpstream| upstream.nodes[0].peer.clone();
+        let peer = |upstream: &CompiledUpstream| upstream.nodes.now().unwrap().nodes()[0].peer.clone();
         let heavier = compile(&https("a.example", 2), Some(&first));
         assert!(Arc::ptr_eq(&peer(&first), &peer(&heavier)));
         let renamed = compile(&https("b.example", 1), Some(&first));
@@ -249,9 +223,19 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_asked_for_without_a_port() {
-        for (host, name) in [("a:8443", "a"), ("a", "a"), ("[::1]:443", "::1"), ("::1", "::1")] {
-            assert_eq!(without_port(host), name);
-        }
+    fn what_is_known_of_a_node_outlives_changes_of_it() {
+        let upstream = |size: u32, weight: u32| {
+            json!({"type": "least_conn", "keepalive_pool": {"size": size}, "name": format!("{weight}"),
+                "nodes": {"127.0.0.1": weight, "127.0.0.2:80": 1}})
+        };
+        let first = compile(&upstream(1, 1), None);
+        let held = first.nodes.now().unwrap().hold(0);
+        let next = compile(&upstream(2, 7), Some(&first));
+        assert_eq!(next.nodes.now().unwrap().nodes()[0].state().under_way(), 1);
+        drop(held);
+        assert_eq!(next.nodes.now().unwrap().nodes()[0].state().under_way(), 0);
+        let mut same = upstream(2, 7);
+        (same["name"], same["update_time"]) = (json!("another"), json!(7));
+        assert!(Arc::ptr_eq(&next, &compile(&same, Some(&next))), "words change nothing");
     }
 }

@@ -18,13 +18,21 @@ pub(crate) async fn forward(
 ) -> Result<Response, ProxyError> {
     // Read when the request came in, and again after each plugin.
     let begun = clock::recent();
+    let mut since = begun;
     let mut asked: Vec<usize> = Vec::new();
+    let nodes = upstream.nodes(route.timeouts.connect).await.ok_or(ProxyError::NoNode)?;
+    let key = upstream.key(request, cx);
     let mut body = std::mem::take(&mut request.body);
     loop {
-        let (index, node) = upstream.pick(&asked).ok_or(ProxyError::NoNode)?;
+        let (index, node) = nodes.pick(key, &asked).ok_or(ProxyError::NoNode)?;
+        cx.upstream.held = nodes.hold(index).map(|held| Box::new(held) as Box<dyn std::any::Any>);
         let is_bodiless = body.is_empty();
         let answer = ask(node, upstream, route, request, body, cx).await;
-        cx.upstream.duration = Some(clock::now().duration_since(begun));
+        let now = clock::now();
+        cx.upstream.duration = Some(now.duration_since(begun));
+        let result = answer.as_ref().map(|answer| answer.status.as_u16()).map_err(|failure| &failure.error);
+        nodes.observe(index, result, now.duration_since(since), now);
+        since = now;
         let failure = match answer {
             Ok(response) => return Ok(response),
             Err(failure) => *failure,
@@ -34,11 +42,11 @@ pub(crate) async fn forward(
         }
         asked.push(index);
         let in_time = upstream.retry_timeout.is_none_or(|limit| begun.elapsed() < limit);
-        let again = (asked.len() <= upstream.retries && in_time)
+        let again = (asked.len() <= nodes.retries && in_time)
             .then(|| body_for_retry(&request.method, failure.body, &failure.error, is_bodiless))
             .flatten();
         match again {
-            Some(again) if upstream.pick(&asked).is_some() => body = again,
+            Some(again) if nodes.pick(key, &asked).is_some() => body = again,
             _ => return Err(ProxyError::Upstream(failure.error)),
         }
     }
