@@ -78,6 +78,7 @@ impl Settings {
         let mut file = json!({
             "apisix": {
                 "node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": true}],
+                "ssl": {"enable": false},
                 "control": {"ip": "127.0.0.1", "port": control},
                 "status": {"ip": "127.0.0.1", "port": status},
             },

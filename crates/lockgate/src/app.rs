@@ -211,7 +211,10 @@ fn control(
         timeout: settings.upstream.keepalive_timeout,
         requests: u32::try_from(settings.upstream.keepalive_requests).unwrap_or(u32::MAX),
     };
-    let compiler = Arc::new(Compiler { registry: Arc::new(lockgate_plugins::registry()), build, keep_alive });
+    trust(&settings.ssl)?;
+    let tls = settings.ssl.server();
+    let compiler =
+        Arc::new(Compiler { registry: Arc::new(lockgate_plugins::registry()), build, keep_alive, tls });
     let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (sender, applied) = watch::channel(Applied::default());
     let built_in = match mode {
@@ -222,6 +225,20 @@ fn control(
     let resources: Resources = store.watch().borrow().clone();
     reload.apply(resources);
     Ok(Control { reload, live, applied, keyring })
+}
+
+/// Whom peers' certificates may be from, before any peer is connected to.
+fn trust(ssl: &settings::Ssl) -> anyhow::Result<()> {
+    if ssl.trusted.is_empty() {
+        return Ok(());
+    }
+    let read = |path: &std::path::PathBuf| {
+        fs::read_to_string(path)
+            .with_context(|| format!("apisix.ssl.ssl_trusted_certificate: {}", path.display()))
+    };
+    let pems = ssl.trusted.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    lockgate_http::tls::trust(&pems, ssl.trusts_system)
+        .map_err(|reason| anyhow::anyhow!("apisix.ssl.ssl_trusted_certificate: {reason}"))
 }
 
 /// The route by which `lockgate dev` has the Admin API on the data plane's port too, as APISIX 2.x had it.

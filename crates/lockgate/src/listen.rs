@@ -4,11 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
-use lockgate_proxy::{Listener as Watched, ListenerSettings, Trusted};
+use lockgate_proxy::{Listener as Watched, ListenerSettings, TlsSettings, Trusted};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::handover::{Role, Taken};
-use crate::settings::{Functions, Settings};
+use crate::settings::{Functions, Settings, SslListener};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -48,9 +48,14 @@ impl Sockets {
             let port = Port::open(Role::Proxy, listener.address(), workers, &mut taken)
                 .context("apisix.proxy_protocol.listen_http_port")?;
             let trusted = Trusted::new(settings.proxy_protocol.trusted.iter().copied());
-            let service = ListenerSettings { allows_h2: listener.http2, proxy_protocol: Some(trusted) };
+            let service = ListenerSettings {
+                allows_h2: listener.http2,
+                proxy_protocol: Some(trusted),
+                ..ListenerSettings::default()
+            };
             proxy.push(Port { service, ..port });
         }
+        proxy.extend(https(settings, workers, &mut taken)?);
         let admin = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken)
             .with_context(|| format!("the Admin API's address is {}", settings.admin.listen))?;
         let control = settings.control.map(|asked| {
@@ -74,7 +79,8 @@ impl Sockets {
 
     /// Where clients call the data plane by themselves.
     pub(crate) fn proxy_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let direct = self.proxy.iter().filter(|port| port.service.proxy_protocol.is_none());
+        let is_plain = |service: &ListenerSettings| service.proxy_protocol.is_none() && service.tls.is_none();
+        let direct = self.proxy.iter().filter(|port| is_plain(&port.service));
         direct.map(Port::address).collect()
     }
 
@@ -164,6 +170,38 @@ impl Port {
     fn address(&self) -> io::Result<SocketAddr> {
         self.first()?.local_addr()
     }
+}
+
+/// The ports of HTTPS.
+fn https(settings: &Settings, workers: usize, taken: &mut Vec<Taken>) -> anyhow::Result<Vec<Port>> {
+    let ssl = &settings.ssl;
+    let tls = TlsSettings { fallback_sni: ssl.fallback_sni.as_deref().map(Into::into) };
+    let mut ports = Vec::new();
+    for SslListener { listener, .. } in &ssl.listeners {
+        match Port::open(Role::Proxy, listener.address(), workers, taken) {
+            Ok(port) => {
+                let service = ListenerSettings {
+                    allows_h2: listener.http2,
+                    tls: Some(tls.clone()),
+                    ..ListenerSettings::default()
+                };
+                ports.push(Port { service, ..port });
+            }
+            Err(error) if !ssl.is_listen_set => {
+                tracing::warn!("HTTPS is not served, as its default port cannot be had: {error:#}");
+            }
+            Err(error) => return Err(error.context("apisix.ssl.listen")),
+        }
+    }
+    if let Some(listener) = settings.proxy_protocol.https {
+        let port = Port::open(Role::Proxy, listener.address(), workers, taken)
+            .context("apisix.proxy_protocol.listen_https_port")?;
+        let trusted = Trusted::new(settings.proxy_protocol.trusted.iter().copied());
+        let service =
+            ListenerSettings { allows_h2: listener.http2, proxy_protocol: Some(trusted), tls: Some(tls) };
+        ports.push(Port { service, ..port });
+    }
+    Ok(ports)
 }
 
 /// Sockets that share a port would share it with another program of the same user too, so the port is first

@@ -7,6 +7,7 @@ mod limits;
 mod proxy_protocol;
 mod read;
 mod section;
+mod ssl;
 mod value;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use function::{Functions, KeyPair};
 pub(crate) use limits::Limits;
 pub(crate) use proxy_protocol::ProxyProtocol;
 pub(crate) use read::{Problem, Warning};
+pub(crate) use ssl::{Ssl, SslListener};
 pub(crate) use value::Resolve;
 
 /// A settings file is never longer than this, in bytes.
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<Listener>,
     /// `apisix.proxy_protocol`: ports behind a balancer. Default: none.
     pub(crate) proxy_protocol: ProxyProtocol,
+    /// `apisix.ssl`: HTTPS, and TLS to peers. Default: at 9443.
+    pub(crate) ssl: Ssl,
     /// `lockgate.pass_expect`: whether `Expect: 100-continue` goes to the upstream. Default: false.
     pub(crate) pass_expect: bool,
     /// `apisix.enable_server_tokens`: whether `Server` names the version. Default: true.
@@ -278,6 +282,10 @@ impl Settings {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let ip = *listener.ip.get_or_insert(Ipv4Addr::LOCALHOST.into());
             check(format!("apisix.node_listen[{index}]"), ip);
+        }
+        for (index, listener) in self.ssl.listeners.iter_mut().enumerate() {
+            let ip = *listener.listener.ip.get_or_insert(Ipv4Addr::LOCALHOST.into());
+            check(format!("apisix.ssl.listen[{index}]"), ip);
         }
         for (key, listener) in self.proxy_protocol.listeners() {
             let ip = *listener.ip.get_or_insert(Ipv4Addr::LOCALHOST.into());

@@ -4,6 +4,7 @@ use http::StatusCode;
 use lockgate_http::{Request, Response, path};
 use lockgate_plugin::{Flow, RequestContext};
 
+use crate::admission::admit;
 use crate::error::ProxyError;
 use crate::router::Query;
 use crate::snapshot::{CompiledRoute, Snapshot};
@@ -37,6 +38,7 @@ fn find<'a>(
     if let std::borrow::Cow::Owned(normal) = normal {
         cx.normal_path = Some(normal.into());
     }
+    admit(&snapshot.certificates, &cx.connection, request, cx.path(request))?;
     let found = {
         let cx: &RequestContext = cx;
         let query = Query {

@@ -111,7 +111,7 @@ fn named(place: usize) -> String {
 
 fn parse<'a>(name: &str, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, String> {
     match X509Certificate::from_der(der) {
-        Ok((rest, parsed)) if rest.is_empty() => Ok(parsed),
+        Ok(([], parsed)) => Ok(parsed),
         _ => Err(format!("{name} is no well-formed X.509 certificate")),
     }
 }

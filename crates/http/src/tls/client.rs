@@ -1,16 +1,91 @@
 //! TLS to peers: one configuration for each way to verify, so that peers share its session tickets.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use aws_lc_rs::digest;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::certificate::{self, authorities};
 use super::provider;
 
-/// The configuration for peers whose certificate is verified, against the system's roots (`SSL_CERT_FILE` is
-/// honoured) or, where there are none, Mozilla's; or for peers whose certificate is taken as it is.
+/// Roots that were named in place of the system's.
+static TRUSTED: OnceLock<RootCertStore> = OnceLock::new();
+
+/// From now on the certificates of peers are verified against these authorities (PEM) alone, or against them and the
+/// system's. Has to be called before anybody is connected to; a second call has no effect.
+pub fn trust(pems: &[String], system_too: bool) -> Result<(), String> {
+    let mut roots = if system_too { system_roots() } else { RootCertStore::empty() };
+    for pem in pems {
+        roots.roots.extend(authorities("the file", pem)?.roots);
+    }
+    // What is there already stays.
+    let _ = TRUSTED.set(roots);
+    Ok(())
+}
+
+/// What this side shows of itself to peers that ask: a certificate and its key.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    certified: Arc<CertifiedKey>,
+    digest: [u8; 32],
+}
+
+impl ClientIdentity {
+    /// Reads both from PEM.
+    pub fn read(cert_pem: &str, key_pem: &str) -> Result<Self, String> {
+        let certified = certificate::read(cert_pem, key_pem)?;
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&(cert_pem.len() as u64).to_be_bytes());
+        context.update(cert_pem.as_bytes());
+        context.update(key_pem.as_bytes());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        Ok(Self { certified, digest })
+    }
+}
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for ClientIdentity {}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientIdentity")
+    }
+}
+
+/// Like [`client_config`], for peers that ask who we are. Configurations are shared for as long as somebody has them,
+/// and with them the sessions of peers.
+pub fn client_config_as(verifies: bool, identity: &ClientIdentity) -> Arc<ClientConfig> {
+    static KNOWN: Mutex<BTreeMap<(bool, [u8; 32]), Weak<ClientConfig>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (verifies, identity.digest);
+    if let Some(config) = known.get(&key).and_then(Weak::upgrade) {
+        return config;
+    }
+    let mut config = ClientConfig::clone(&client_config(verifies));
+    // Sessions are this identity's own: one that was gone on with would be somebody else's.
+    config.resumption = Resumption::default();
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity.certified.clone()));
+    let config = Arc::new(config);
+    known.retain(|_, config| config.strong_count() > 0);
+    known.insert(key, Arc::downgrade(&config));
+    config
+}
+
+/// The configuration for peers whose certificate is verified, against what [`trust`] was told, the system's roots
+/// (`SSL_CERT_FILE` is honoured) or, where there are none, Mozilla's; or for peers whose certificate is taken as it is.
 pub fn client_config(verifies: bool) -> Arc<ClientConfig> {
     static VERIFYING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static TRUSTING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
@@ -27,12 +102,17 @@ fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
         .expect("the provider has suites for TLS 1.2 and 1.3")
 }
 
-fn verifying() -> ClientConfig {
+fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    roots
+}
+
+fn verifying() -> ClientConfig {
+    let roots = TRUSTED.get().cloned().unwrap_or_else(system_roots);
     builder().with_root_certificates(roots).with_no_client_auth()
 }
 

@@ -56,7 +56,7 @@ pub async fn accept<T>(
     let mut handshake = pin!(shake_hands(stream, choose));
     poll_fn(|cx| match handshake.as_mut().poll(cx) {
         Poll::Pending => timer.poll(cx).map(|()| Err(AcceptError::Timeout)),
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     })
     .await
 }

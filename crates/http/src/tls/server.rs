@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+pub use rustls::CipherSuite;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
+use rustls::{ServerConfig, SignatureAlgorithm, SupportedProtocolVersion};
 
 use super::provider;
 use super::session::{Sessions, Tickets};
@@ -85,7 +86,7 @@ impl ServerTls {
     /// The configuration for clients that ask for what `keys` certify.
     pub fn config(
         &self,
-        keys: Vec<Arc<CertifiedKey>>,
+        keys: Arc<Keys>,
         versions: Option<Versions>,
         verification: Option<&Verification>,
         terms: Terms,
@@ -97,7 +98,7 @@ impl ServerTls {
             Some(verification) => builder.with_client_cert_verifier(verification.verifier()),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(Keys::new(keys)));
+        let mut config = builder.with_cert_resolver(keys);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.session_storage = Arc::new(Sessions::of(terms));
         if self.tickets {

@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection, SignatureScheme as Scheme,
 };
 
 use super::certificate::{check, check_authorities, read};
-use super::server::{ServerTls, Versions};
+use super::server::{Keys, ServerTls, Versions};
 use super::{Terms, TlsInfo, Verification, client_config, provider};
 
 struct Authority {
@@ -100,6 +101,10 @@ fn shake(
     Ok((client, server))
 }
 
+fn keys(one: &Arc<CertifiedKey>) -> Arc<Keys> {
+    Arc::new(Keys::new(vec![one.clone()]))
+}
+
 fn tls(versions: Versions, tickets: bool) -> ServerTls {
     ServerTls::new(versions, &[], tickets)
 }
@@ -112,7 +117,7 @@ fn sessions_are_gone_on_with_under_the_same_terms_and_for_the_same_name_alone() 
     for (versions, tickets) in [(both, false), (both, true), (tls12, false), (tls12, true)] {
         let tls = tls(versions, tickets);
         let terms = Terms::new();
-        let config = |terms| tls.config(vec![certified.clone()], None, None, terms).unwrap();
+        let config = |terms| tls.config(keys(&certified), None, None, terms).unwrap();
         let mut client = ClientConfig::clone(&client_config(false));
         client.resumption = rustls::client::Resumption::in_memory_sessions(8);
         let client = Arc::new(client);
@@ -141,8 +146,7 @@ fn clients_are_asked_for_certificates_of_the_authority() {
     let stranger = showing(&cert, &key);
     let nobody = client_config(false);
     let config = |verification: &Verification| {
-        let keys = vec![certified.clone()];
-        ServerTls::default().config(keys, None, Some(verification), Terms::new()).unwrap()
+        ServerTls::default().config(keys(&certified), None, Some(verification), Terms::new()).unwrap()
     };
     let strict = Verification::new(&ours.pem, 1, false).unwrap();
     let lax = Verification::new(&ours.pem, 1, true).unwrap();
@@ -190,7 +194,7 @@ fn of_several_keys_the_client_gets_one_that_it_can_verify() {
     let by_rsa = read(&cert, &rsa.serialize_pem()).unwrap();
     let (cert, key) = authority.issue(|_| {});
     let by_ecdsa = read(&cert, &key).unwrap();
-    let keys = super::server::Keys::new(vec![by_rsa.clone(), by_ecdsa.clone()]);
+    let keys = Keys::new(vec![by_rsa.clone(), by_ecdsa.clone()]);
     let chosen = |schemes: &[Scheme]| keys.choose(schemes);
     let both = chosen(&[Scheme::RSA_PSS_SHA256, Scheme::ECDSA_NISTP256_SHA256]).unwrap();
     assert!(Arc::ptr_eq(&both, &by_ecdsa));
@@ -203,7 +207,7 @@ fn suites_that_are_not_named_are_not_spoken() {
     let (cert, key) = authority().issue(|_| {});
     let only = super::server::cipher("ECDHE-ECDSA-CHACHA20-POLY1305").unwrap();
     let tls = ServerTls::new(Versions { tls12: true, tls13: false }, &[only], false);
-    let config = tls.config(vec![read(&cert, &key).unwrap()], None, None, Terms::new()).unwrap();
+    let config = tls.config(keys(&read(&cert, &key).unwrap()), None, None, Terms::new()).unwrap();
     let (_, server) = shake(&client_config(false), config, "a.example").unwrap();
     let info = TlsInfo::of(&server, "a.example", None, false);
     assert_eq!((info.version, info.cipher), ("TLSv1.2", "ECDHE-ECDSA-CHACHA20-POLY1305"));
@@ -212,6 +216,6 @@ fn suites_that_are_not_named_are_not_spoken() {
         &[rustls::CipherSuite::TLS_NULL_WITH_NULL_NULL],
         false,
     );
-    assert!(none.config(vec![read(&cert, &key).unwrap()], None, None, Terms::new()).is_err());
+    assert!(none.config(keys(&read(&cert, &key).unwrap()), None, None, Terms::new()).is_err());
     assert!(provider().cipher_suites.len() > 1);
 }

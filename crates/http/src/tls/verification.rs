@@ -58,6 +58,11 @@ impl Verification {
         self.issuers.verify_client_cert(first, rest, UnixTime::now()).is_ok()
     }
 
+    /// Whether the handshake lets everybody in.
+    pub fn is_optional(&self) -> bool {
+        self.is_optional
+    }
+
     pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         if self.is_optional { Arc::new(Optional(self.issuers.clone())) } else { self.issuers.clone() }
     }

@@ -9,7 +9,7 @@ use lockgate_http::server::Http2Settings;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    AccessLog, Admin, Encryption, Escape, Functions, Http, Limits, Listener, ProxyProtocol, Settings,
+    AccessLog, Admin, Encryption, Escape, Functions, Http, Limits, Listener, ProxyProtocol, Settings, Ssl,
     UpstreamPool, Workers,
 };
 
@@ -27,6 +27,7 @@ impl Default for Settings {
         Self {
             listeners: vec![listener(9080), listener(9081)],
             proxy_protocol: ProxyProtocol::default(),
+            ssl: Ssl::default(),
             pass_expect: false,
             server_tokens: true,
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),

@@ -84,6 +84,11 @@ impl<'a> Place<'a> {
         None
     }
 
+    /// Notes that a part of the value has no effect.
+    pub(super) fn warn(&self, text: String) {
+        self.report.warnings.borrow_mut().push(Warning { path: self.path.clone(), text });
+    }
+
     /// The text, if it is one.
     pub(super) fn text(&self) -> Option<&'a str> {
         self.value.as_str()

@@ -13,6 +13,7 @@ use super::function;
 use super::limits;
 use super::proxy_protocol;
 use super::read::{Place, Readable, Report, Section};
+use super::ssl;
 use super::value::Size;
 use super::{
     AccessLog, Admin, AdminKey, EncryptionKey, Escape, Http, Listener, Role, Secret, Settings, UpstreamPool,
@@ -55,6 +56,7 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
         settings.listeners = listeners;
     }
     apisix.within("proxy_protocol", |section| proxy_protocol::read(section, &mut settings.proxy_protocol));
+    apisix.within("ssl", |section| ssl::read(section, &mut settings.ssl));
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
     let mut is_control_on = true;
     apisix.set("enable_control", &mut is_control_on);

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::proxy_protocol::{Trusted, identify};
 use super::team::Accepted;
+use super::tls::{TlsSettings, shake_hands};
 use super::worker::Shared;
 
 /// How long accepting rests when the process has no file descriptor left.
@@ -32,6 +33,8 @@ pub struct ListenerSettings {
     pub allows_h2: bool,
     /// Whose PROXY header is believed, where each connection has to begin with one.
     pub proxy_protocol: Option<Trusted>,
+    /// How clients speak TLS, where they have to.
+    pub tls: Option<TlsSettings>,
 }
 
 /// A socket that its worker watches.
@@ -109,28 +112,37 @@ fn start(shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr, service: List
         return;
     }
     let local = stream.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-    if let Some(trusted) = service.proxy_protocol {
-        tokio::task::spawn_local(behind_balancer(stream, (peer, local), open, trusted, service.allows_h2));
+    if service.proxy_protocol.is_some() || service.tls.is_some() {
+        tokio::task::spawn_local(introduced(stream, (peer, local), open, service));
         return;
     }
     let info = Rc::new(ConnectionInfo::new(peer, local, false));
     tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, service.allows_h2));
 }
 
-/// Serves a connection that has to say first whose it is.
-async fn behind_balancer(
+/// Serves a connection that has to say first whose it is, or to agree on TLS.
+async fn introduced(
     mut stream: TcpStream,
     (peer, local): (SocketAddr, SocketAddr),
     open: Open,
-    trusted: Trusted,
-    allows_h2: bool,
+    service: ListenerSettings,
 ) {
-    let Some(client) = identify(&mut stream, peer, &trusted, &open.0).await else {
-        return;
-    };
-    let mut info = ConnectionInfo::new(client, local, false);
+    let mut client = peer;
+    if let Some(trusted) = &service.proxy_protocol {
+        match identify(&mut stream, peer, trusted, &open.0).await {
+            Some(behind) => client = behind,
+            None => return,
+        }
+    }
+    let mut info = ConnectionInfo::new(client, local, service.tls.is_some());
     info.via = (client != peer).then_some(peer);
-    connection(Stream::Tcp(stream), Rc::new(info), open, allows_h2).await;
+    let stream = match &service.tls {
+        None => Some(Stream::Tcp(stream)),
+        Some(tls) => shake_hands(stream, &mut info, tls, service.allows_h2, &open.0).await,
+    };
+    if let Some(stream) = stream {
+        connection(stream, Rc::new(info), open, service.allows_h2).await;
+    }
 }
 
 fn connection(

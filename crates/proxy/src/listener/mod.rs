@@ -9,6 +9,7 @@ mod quic;
 mod quic;
 mod service;
 mod team;
+mod tls;
 mod worker;
 
 pub use accept::{Listener, ListenerSettings};
@@ -16,4 +17,5 @@ pub use proxy_protocol::Trusted;
 pub use quic::QuicListener;
 pub use service::AccessLogSettings;
 pub use team::{ConnectionLimits, Place, places};
+pub use tls::{LiveCertificates, TlsSettings};
 pub use worker::{Phase, Worker, WorkerSettings};

@@ -55,7 +55,7 @@ impl Gateway {
     }
 
     /// The snapshot that is live now; one request sees one revision from start to end.
-    fn snapshot(&self) -> Held {
+    pub(super) fn snapshot(&self) -> Held {
         let Current { live, held } = &mut *self.current.borrow_mut();
         let live = live.load();
         if !Arc::ptr_eq(live, held) {

@@ -62,6 +62,7 @@ mod tests {
 
     use lockgate_http::peer::KeepAlive;
     use lockgate_http::resolver::Resolver;
+    use lockgate_http::tls::server::ServerTls;
     use lockgate_plugin::{BuildContext, BuildError, MetadataType, Phase, Plugin, Registry, Secrets, Shared};
     use lockgate_resource::{Id, Kind, Record, Resources, Revision};
     use schemars::JsonSchema;
@@ -123,7 +124,8 @@ mod tests {
             let build = BuildContext::new(Resolver::new(runtime.handle().clone(), []), Arc::new(Opener));
             let shared = build.shared.clone();
             let registry = Arc::new(Registry::new().with::<Greeter>());
-            let compiler = Compiler { registry, build, keep_alive: KeepAlive::default() };
+            let compiler =
+                Compiler { registry, build, keep_alive: KeepAlive::default(), tls: ServerTls::default() };
             Self { compiler, snapshot: Snapshot::default(), resources: Resources::default(), shared }
         }
 
