@@ -61,6 +61,9 @@ async fn run(listener: QuicListener, shared: Rc<Shared>, mut phase: watch::Recei
 
 async fn endpoint(listener: QuicListener, shared: &Shared) -> std::io::Result<Endpoint> {
     let QuicListener { address, mut socket, tls } = listener;
+    if socket.is_none() {
+        tracing::info!(%address, "HTTP/3 is served as soon as the UDP port is free");
+    }
     loop {
         match socket.take().map_or_else(|| UdpSocket::bind(address), Ok) {
             Ok(socket) => return Endpoint::new(socket, &tls, &shared.settings),

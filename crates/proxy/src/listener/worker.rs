@@ -1,9 +1,10 @@
 //! A worker: one thread, one runtime, its own sockets, its own connections.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_http::server::{ServerSettings, drain};
@@ -86,6 +87,7 @@ impl Worker {
             member,
             closed: Notify::new(),
             said_full: Cell::new(None),
+            announcing: RefCell::default(),
             said_refused: Cell::new(None),
         });
         let watched: Vec<_> = listeners.into_iter().map(Watched::new).collect::<io::Result<_>>()?;
@@ -185,6 +187,7 @@ pub(super) struct Shared {
     /// A connection has ended.
     pub(super) closed: Notify,
     said_full: Cell<Option<Moment>>,
+    announcing: RefCell<Vec<(Arc<str>, Rc<ServerSettings>)>>,
     said_refused: Cell<Option<Moment>>,
 }
 
@@ -193,6 +196,19 @@ impl Shared {
         while self.member.open() > 0 {
             self.closed.notified().await;
         }
+    }
+
+    /// The settings of connections whose answers announce HTTP/3.
+    pub(super) fn announcing(&self, alt_svc: &Arc<str>) -> Rc<ServerSettings> {
+        let mut all = self.announcing.borrow_mut();
+        if let Some((_, settings)) = all.iter().find(|(known, _)| known == alt_svc) {
+            return settings.clone();
+        }
+        let announced = Some(alt_svc.as_ref().into());
+        let settings =
+            Rc::new(ServerSettings { alt_svc: announced, ..ServerSettings::clone(&self.settings) });
+        all.push((alt_svc.clone(), settings.clone()));
+        settings
     }
 
     /// Says that a new connection has to wait, but not for each of many.
