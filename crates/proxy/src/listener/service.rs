@@ -1,6 +1,7 @@
 //! A worker's service: the snapshot of each request, its context, and its line in the access log.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use arc_swap::Cache;
 use http::StatusCode;
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{ConnectionInfo, Request, Response};
-use lockgate_plugin::{RequestContext, Variable};
+use lockgate_plugin::{Directory, RequestContext, RouteNames, Variable};
 use lockgate_telemetry::access_log::{Template, Writer};
 use lockgate_telemetry::clock;
 
@@ -26,7 +27,25 @@ pub struct AccessLogSettings {
 }
 
 /// The live snapshot as one worker holds it: to share it with a request touches no other worker's memory.
-type Held = Rc<Arc<Snapshot>>;
+pub(super) type Held = Rc<Hold>;
+
+/// A snapshot, known to a request as what finds names.
+#[derive(Debug)]
+pub(super) struct Hold(Arc<Snapshot>);
+
+impl Deref for Hold {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
+impl Directory for Hold {
+    fn route(&self, id: &str) -> Option<&RouteNames> {
+        self.0.route(id)
+    }
+}
 
 /// Answers the requests of one worker.
 pub(crate) struct Gateway {
@@ -50,7 +69,7 @@ pub(crate) struct Served {
 impl Gateway {
     pub(crate) fn new(live: Live, log: Option<AccessLogSettings>) -> Self {
         let mut live = Cache::new(live);
-        let held = Rc::new(Arc::clone(live.load()));
+        let held = Rc::new(Hold(Arc::clone(live.load())));
         Self { current: RefCell::new(Current { live, held }), log: log.map(RefCell::new) }
     }
 
@@ -58,8 +77,8 @@ impl Gateway {
     pub(super) fn snapshot(&self) -> Held {
         let Current { live, held } = &mut *self.current.borrow_mut();
         let live = live.load();
-        if !Arc::ptr_eq(live, held) {
-            *held = Rc::new(Arc::clone(live));
+        if !Arc::ptr_eq(live, &held.0) {
+            *held = Rc::new(Hold(Arc::clone(live)));
         }
         held.clone()
     }
@@ -77,8 +96,10 @@ impl Service for Gateway {
     type UnderWay = Served;
 
     fn begin(&self, connection: &Rc<ConnectionInfo>, request: Request) -> Served {
-        let cx = RequestContext::new(connection.clone(), request.method.clone());
-        Served { request, cx, snapshot: self.snapshot() }
+        let snapshot = self.snapshot();
+        let mut cx = RequestContext::new(connection.clone(), request.method.clone());
+        cx.directory = Some(snapshot.clone());
+        Served { request, cx, snapshot }
     }
 
     async fn answer(&self, served: &mut Served) -> Response {
@@ -101,6 +122,9 @@ impl Service for Gateway {
         cx.body_bytes_sent = outcome.body_bytes;
         let ended = if outcome.is_complete { clock::recent() } else { clock::now() };
         cx.duration = ended.duration_since(cx.started).max(Duration::from_nanos(1));
+        if let Some(global) = snapshot.global().filter(|global| global.logs()) {
+            global.log(request, cx);
+        }
         if let Some(route) = snapshot.logging_route(cx.route_id()) {
             route.pipeline.log(request, cx);
         }

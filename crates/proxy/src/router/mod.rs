@@ -100,6 +100,11 @@ impl<'r, T> Found<'r, T> {
         self.entry.uri()
     }
 
+    /// Which of the rule's uris matched.
+    pub fn uri_index(&self) -> u32 {
+        self.entry.uri
+    }
+
     /// The host of the rule that matched; `None` for a rule for all, and where hosts do not order rules.
     pub fn host(&self) -> Option<&'r str> {
         let at = self.entry.host?.get() as usize - 1;

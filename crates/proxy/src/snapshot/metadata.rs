@@ -69,6 +69,7 @@ mod tests {
     use serde::Deserialize;
     use serde_json::{Value, json};
 
+    use crate::Routing;
     use crate::snapshot::{Compiler, Snapshot};
 
     /// What each build of the plugin saw.
@@ -124,8 +125,13 @@ mod tests {
             let build = BuildContext::new(Resolver::new(runtime.handle().clone(), []), Arc::new(Opener));
             let shared = build.shared.clone();
             let registry = Arc::new(Registry::new().with::<Greeter>());
-            let compiler =
-                Compiler { registry, build, keep_alive: KeepAlive::default(), tls: ServerTls::default() };
+            let compiler = Compiler {
+                registry,
+                build,
+                routing: Routing::default(),
+                keep_alive: KeepAlive::default(),
+                tls: ServerTls::default(),
+            };
             Self { compiler, snapshot: Snapshot::default(), resources: Resources::default(), shared }
         }
 
