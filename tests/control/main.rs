@@ -1,6 +1,6 @@
 //! What operators and probes are told: the Control API and the status port, asked of a running gateway.
 
-use lockgate_tests::{Connection, FakeUpstream, Gateway, Reply, Settings, Then, eventually};
+use lockgate_tests::{Connection, FakeUpstream, Gateway, Settings, Then, eventually};
 use serde_json::{Value, json};
 
 const SECRET: &str = "s3cr3t-api-key-that-must-not-leak";

@@ -63,9 +63,10 @@ impl StatusApi {
         let (size, at_work) = (self.crew.size, self.crew.at_work());
         match *self.phase.borrow() {
             Phase::Starting => Some("the first configuration is not served yet".to_owned()),
+            // Who has the socket now serves; only a probe that came just before is answered here.
+            Phase::HandedOver => None,
             Phase::Serving if at_work == size => None,
             Phase::Serving => Some(format!("worker count: {size} but status report count: {at_work}")),
-            Phase::HandedOver => Some("another process serves in place of this one".to_owned()),
             Phase::Ending => Some("the program is ending".to_owned()),
         }
     }
@@ -125,6 +126,8 @@ mod tests {
         assert_eq!(ask(&api, "/status/ready").await, ok);
         drop(first);
         assert_eq!(ask(&api, "/status/ready").await.0, 503);
+        phase.send_replace(Phase::HandedOver);
+        assert_eq!(ask(&api, "/status/ready").await, ok);
         phase.send_replace(Phase::Ending);
         assert_eq!(ask(&api, "/status/ready").await, not_ready("the program is ending"));
         assert_eq!(ask(&api, "/status").await, ok);
