@@ -7,6 +7,8 @@ use lockgate_resource::{Id, Kind, Record};
 use lockgate_store::StoreError;
 use serde_json::{Value, json};
 
+use crate::ApiVersion;
+
 const SERVER: &str = concat!("lockgate/", env!("CARGO_PKG_VERSION"));
 
 /// An answer.
@@ -64,7 +66,7 @@ impl Reply {
         Self { tag: Some(tag), ..self }
     }
 
-    pub(crate) fn into_response(self, cors: bool) -> Response<Body> {
+    pub(crate) fn into_response(self, cors: bool, version: ApiVersion) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -73,7 +75,7 @@ impl Reply {
         set(header::SERVER, SERVER);
         set(header::CONTENT_TYPE, if self.is_preflight { "text/plain" } else { "application/json" });
         if self.shows_version {
-            set(HeaderName::from_static("x-api-version"), "v3");
+            set(HeaderName::from_static("x-api-version"), version.name());
         }
         if cors {
             set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
@@ -93,6 +95,55 @@ impl Reply {
             headers.insert(header::ETAG, tag);
         }
         response
+    }
+}
+
+impl ApiVersion {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V3 => "v3",
+        }
+    }
+
+    /// The answer about one resource. `action` is what version 2 calls the call.
+    pub(crate) fn one(self, action: &str, mut body: Value) -> Value {
+        let Some(fields) = body.as_object_mut().filter(|_| self == Self::V2) else {
+            return body;
+        };
+        fields.retain(|name, _| name != "createdIndex" && name != "modifiedIndex");
+        let warnings = fields.shift_remove("warnings");
+        let mut answer = json!({"action": action});
+        match fields.shift_remove("deleted") {
+            Some(deleted) => {
+                fields.insert("action".to_owned(), Value::from(action));
+                fields.insert("deleted".to_owned(), deleted);
+                fields.insert("node".to_owned(), json!({}));
+                answer = body;
+            }
+            None => answer["node"] = body,
+        }
+        if let Some(warnings) = warnings {
+            answer["warnings"] = warnings;
+        }
+        answer
+    }
+
+    /// The answer about many resources that stand below `key`.
+    pub(crate) fn many(self, key: &str, list: Vec<Value>, total: usize) -> Value {
+        match self {
+            Self::V2 => {
+                let mut body = json!({"action": "get", "node": {"dir": true, "key": key}});
+                body["node"]["nodes"] = Value::Array(list);
+                body
+            }
+            Self::V3 => {
+                let mut body = json!({"list": []});
+                body["list"] = Value::Array(list);
+                body["total"] = json!(total);
+                body
+            }
+        }
     }
 }
 

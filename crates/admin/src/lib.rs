@@ -58,6 +58,8 @@ pub struct Admin {
     pub key_required: bool,
     /// From where calls may come. Empty is from everywhere.
     pub allow: Vec<IpNet>,
+    /// What answers look like.
+    pub version: ApiVersion,
     /// Whether browsers may call from any page.
     pub cors: bool,
     /// Whether the Host of a call, and its Origin where it has one, must be a loopback name or address, so that
@@ -74,6 +76,16 @@ pub struct AdminKey {
     pub key: String,
     /// What its holder may do.
     pub role: Role,
+}
+
+/// What answers look like: `X-API-VERSION` names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// As in APISIX 2: a resource stands in `node`, beside the `action`. Lists are neither filtered nor paged.
+    V2,
+    /// As in APISIX 3.
+    #[default]
+    V3,
 }
 
 /// What the holder of a key may do.
@@ -109,7 +121,9 @@ async fn answer(State(calls): State<Calls>, request: Request) -> Response<Body> 
         Some(address) => call(&calls, peer, &parts, &address, body).await,
         None => Err(Refusal::NoSuchPath),
     };
-    reply.unwrap_or_else(|refusal| refuse(&refusal, peer)).into_response(calls.admin.cors)
+    reply
+        .unwrap_or_else(|refusal| refuse(&refusal, peer))
+        .into_response(calls.admin.cors, calls.admin.version)
 }
 
 fn refuse(refusal: &Refusal, peer: Option<IpAddr>) -> Reply {

@@ -25,6 +25,9 @@ pub(crate) struct Query {
 }
 
 impl Query {
+    /// Everything.
+    pub(crate) const ALL: Self = Self { name: None, uri: None, label: None, fields: Vec::new(), page: None };
+
     /// Reads the arguments `name` and `uri` (regular expressions), `label`, `filter`, `page` and `page_size`.
     pub(crate) fn of(kind: Kind, address: &Address) -> Result<Self, Refusal> {
         let regex = |argument: &str| {

@@ -13,18 +13,19 @@ use crate::change::{self, Kept};
 use crate::envelope::{Refusal, Reply, stored, written};
 use crate::list::Query;
 use crate::target::{Target, inner_id};
-use crate::{Admin, Calls, body, merge, precondition, secrets};
+use crate::{Admin, ApiVersion, Calls, body, merge, precondition, secrets};
 
 /// How many ids are tried for a resource that is posted.
 const ATTEMPTS: u64 = 8;
 
 impl Target<'_> {
-    /// The answer to a change: what was kept, once it is live.
-    async fn answer(&self, calls: &Calls, status: StatusCode, id: &Id, mut kept: Kept) -> Reply {
+    /// The answer to a change: what was kept, once it is live. `how` is the status, and what version 2 calls it.
+    async fn answer(&self, calls: &Calls, how: (StatusCode, &str), id: &Id, mut kept: Kept) -> Reply {
         change::wait(&calls.admin, self.kind, id, &mut kept).await;
         let tag = precondition::tag(kept.revision);
         secrets::hide_keys(self.kind, &mut kept.value);
-        Reply::json(status, &written(self.kind, id, kept.value, &kept.warnings)).tagged(tag)
+        let body = written(self.kind, id, kept.value, &kept.warnings);
+        Reply::json(how.0, &calls.admin.version.one(how.1, body)).tagged(tag)
     }
 }
 
@@ -74,11 +75,15 @@ fn get(admin: &Admin, kind: Kind, id: &str) -> Result<Reply, Refusal> {
     let resources = current(admin);
     let record = resources.get(kind, id).ok_or(Refusal::KeyNotFound)?;
     let tag = precondition::tag(record.modified);
-    Ok(Reply::json(StatusCode::OK, &stored(record, shown(admin, record))).tagged(tag))
+    let body = stored(record, shown(admin, record));
+    Ok(Reply::json(StatusCode::OK, &admin.version.one("get", body)).tagged(tag))
 }
 
 fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
-    let query = Query::of(target.kind, target.address)?;
+    let query = match admin.version {
+        ApiVersion::V2 => Query::ALL,
+        ApiVersion::V3 => Query::of(target.kind, target.address)?,
+    };
     let resources = current(admin);
     let records = resources.of(target.kind).values();
     let belongs = |record: &&Arc<Record>| target.parent.is_none() || record.id.parent() == target.parent;
@@ -88,11 +93,8 @@ fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
         Kind::PluginMetadata => record.value.clone(),
         _ => shown(admin, record),
     };
-    let list = records.iter().map(|record| stored(record, shown(record)));
-    let mut body = json!({"list": []});
-    body["list"] = list.collect();
-    body["total"] = json!(total);
-    Ok(Reply::json(StatusCode::OK, &body))
+    let list = records.iter().map(|record| stored(record, shown(record))).collect();
+    Ok(Reply::json(StatusCode::OK, &admin.version.many(&target.key(), list, total)))
 }
 
 async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
@@ -114,7 +116,7 @@ async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Re
     let mut kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
     drop(changing);
     kept.warnings.extend(ttl);
-    Ok(target.answer(calls, status, &id, kept).await)
+    Ok(target.answer(calls, (status, "set"), &id, kept).await)
 }
 
 async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
@@ -138,7 +140,7 @@ async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, R
     };
     drop(changing);
     kept.warnings.extend(ttl);
-    Ok(target.answer(calls, StatusCode::CREATED, &id, kept).await)
+    Ok(target.answer(calls, (StatusCode::CREATED, "create"), &id, kept).await)
 }
 
 /// An id that nobody has: the digits of a revision to come. The further attempts step over what somebody else
@@ -179,7 +181,7 @@ async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, 
     let expect = Expect::Unchanged(record.modified);
     let kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
     drop(changing);
-    Ok(target.answer(calls, StatusCode::OK, &id, kept).await)
+    Ok(target.answer(calls, (StatusCode::OK, "compareAndSwap"), &id, kept).await)
 }
 
 async fn delete(calls: &Calls, target: &Target<'_>) -> Result<Reply, Refusal> {
@@ -200,7 +202,8 @@ async fn delete(calls: &Calls, target: &Target<'_>) -> Result<Reply, Refusal> {
     drop(changing);
     tracing::info!(resource = %kind.key(&id), %revision, "resource deleted");
     change::wait_for(&calls.admin, revision).await;
-    Ok(Reply::json(StatusCode::OK, &json!({"key": kind.key(&id), "deleted": "1"})))
+    let body = json!({"key": kind.key(&id), "deleted": "1"});
+    Ok(Reply::json(StatusCode::OK, &calls.admin.version.one("delete", body)))
 }
 
 /// Nothing stays of a consumer that is deleted.

@@ -49,6 +49,15 @@ impl<'a> Target<'a> {
         self.parent.map_or_else(|| own.to_owned(), |parent| format!("{parent}/{own}"))
     }
 
+    /// The key that all resources meant are below: `/apisix/routes`.
+    pub(crate) fn key(&self) -> String {
+        match (self.kind, self.parent) {
+            (Kind::Credential, Some(consumer)) => format!("/apisix/consumers/{consumer}/credentials"),
+            (_, Some(parent)) => format!("/apisix/{}/{parent}", self.kind.plural()),
+            (_, None) => format!("/apisix/{}", self.kind.plural()),
+        }
+    }
+
     pub(crate) fn missing_id(&self) -> Refusal {
         let kind = self.kind.words();
         Refusal::Invalid(match self.kind {

@@ -301,6 +301,7 @@ fn admin_state(
         keys: keys.keys.iter().map(key).collect(),
         key_required: settings.admin.key_required,
         allow: settings.admin.allow.clone(),
+        version: settings.admin.version,
         cors: settings.admin.cors,
         loopback_hosts_only: mode == Mode::Dev,
     }

@@ -1,5 +1,6 @@
 //! What is fixed at start-up: APISIX's `config.yaml`, with the environment's values in it.
 
+mod api_version;
 mod default;
 mod environment;
 mod function;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use lockgate_admin::ApiVersion;
 use lockgate_http::server::Http2Settings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
@@ -124,6 +126,8 @@ pub(crate) struct Admin {
     pub(crate) listen: SocketAddr,
     /// `enable_admin_cors`: whether browsers may call it from other origins. Default: true.
     pub(crate) cors: bool,
+    /// `admin_api_version`: what its answers look like. Default: v3.
+    pub(crate) version: ApiVersion,
 }
 
 /// A key to the Admin API.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::{Admin, AdminKey, Role, router};
+use crate::{Admin, AdminKey, ApiVersion, Role, router};
 
 pub(super) const KEY: &str = "edd1c9f034335f136f87ad84b625c8f1";
 pub(super) const VIEWER_KEY: &str = "4054f7cf07e344346cd3f287985e76a2";
@@ -134,6 +134,7 @@ pub(super) fn admin() -> Admin {
         keys: vec![key("admin", KEY, Role::Admin), key("viewer", VIEWER_KEY, Role::Viewer)],
         key_required: true,
         allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+        version: ApiVersion::V3,
         cors: true,
         loopback_hosts_only: false,
     }

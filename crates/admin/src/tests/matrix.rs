@@ -1,6 +1,6 @@
 //! Scenarios, as APISIX was recorded: a line that begins with `>` is a call, the next one what is answered.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::harness::Api;
 
@@ -59,4 +59,41 @@ async fn what_differs_from_apisix_on_purpose_is_as_decided() {
 #[tokio::test]
 async fn every_kind_is_served_as_recorded() {
     play(include_str!("kinds.txt")).await;
+}
+
+#[tokio::test]
+async fn answers_of_version_2_name_the_action_and_the_node() {
+    let api = Api::with(|admin| admin.version = crate::ApiVersion::V2);
+    let call = async |method: &str, path: &str, body: &'static str| {
+        let answer = api.call(method, path, body).await;
+        assert_eq!(answer.headers["x-api-version"], "v2");
+        let mut json = answer.json();
+        for place in ["/node/value", "/node/nodes/0/value"] {
+            if let Some(Value::Object(fields)) = json.pointer_mut(place) {
+                fields.retain(|name, _| !name.ends_with("_time"));
+            }
+        }
+        json
+    };
+    let value = json!({"username": "joe"});
+    let node = json!({"key": "/apisix/consumers/joe", "value": value});
+    let written = call("PUT", "/consumers", r#"{"username":"joe"}"#).await;
+    assert_eq!(written, json!({"action": "set", "node": node}));
+    assert_eq!(call("GET", "/consumers/joe", "").await, json!({"action": "get", "node": node}));
+    let listed =
+        json!({"key": "/apisix/consumers/joe", "value": value, "createdIndex": 1, "modifiedIndex": 1});
+    let all = json!({"dir": true, "key": "/apisix/consumers", "nodes": [listed]});
+    assert_eq!(
+        call("GET", "/consumers?page=7&page_size=10", "").await,
+        json!({"action": "get", "node": all})
+    );
+    let deleted = json!({"action": "delete", "deleted": "1", "key": "/apisix/consumers/joe", "node": {}});
+    assert_eq!(call("DELETE", "/consumers/joe", "").await, deleted);
+    let posted =
+        call("POST", "/routes", r#"{"uri":"/","plugins":{"aws-lambda":{"function_uri":"http://x","a":1}}}"#);
+    let posted = posted.await;
+    assert_eq!((&posted["action"], &posted["node"]["value"]["uri"]), (&json!("create"), &json!("/")));
+    assert_eq!(posted["warnings"].as_array().map(Vec::len), Some(1));
+    let id = posted["node"]["value"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(call("PATCH", &format!("/routes/{id}"), r#"{"uri":"/b"}"#).await["action"], "compareAndSwap");
 }

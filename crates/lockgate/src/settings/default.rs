@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use lockgate_admin::ApiVersion;
 use lockgate_http::server::Http2Settings;
 use tracing::level_filters::LevelFilter;
 
@@ -71,6 +72,7 @@ impl Default for Admin {
             allow: vec![loopback, IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))],
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)),
             cors: true,
+            version: ApiVersion::V3,
         }
     }
 }

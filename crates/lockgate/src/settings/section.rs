@@ -154,6 +154,7 @@ fn read_deployment(deployment: &mut Section<'_>, admin: &mut Admin) {
         section.set("admin_key_required", &mut admin.key_required);
         section.set("allow_admin", &mut admin.allow);
         section.set("enable_admin_cors", &mut admin.cors);
+        section.set("admin_api_version", &mut admin.version);
         section.within("admin_listen", |listen| {
             if let Some(ip) = listen.get::<IpAddr>("ip") {
                 admin.listen.set_ip(ip);

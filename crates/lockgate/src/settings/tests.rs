@@ -81,6 +81,7 @@ deployment:
     allow_admin: [10.0.0.0/8, "::1", 192.0.2.1]
     admin_listen: {ip: 0.0.0.0, port: 9999}
     enable_admin_cors: false
+    admin_api_version: v2
 nginx_config:
   worker_processes: 3
   worker_shutdown_timeout: 5
@@ -113,6 +114,7 @@ fn every_section_of_the_node_and_the_admin_api_is_read() {
     assert_eq!(allowed, ["10.0.0.0/8", "::1/128", "192.0.2.1/32"]);
     assert_eq!(settings.admin.listen.to_string(), "0.0.0.0:9999");
     assert!(!settings.admin.cors);
+    assert_eq!(settings.admin.version, lockgate_admin::ApiVersion::V2);
 }
 
 #[test]
