@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lockgate_tests::{Authority, Gateway, Process, Settings, closed_port, eventually};
+use lockgate_tests::{Authority, Gateway, Ports, Process, Settings, closed_port, eventually};
 use serde_json::json;
 
 fn file(name: &str) -> PathBuf {
@@ -43,11 +43,12 @@ fn gateway(settings: Settings, scheme: &str, port: u16) -> Gateway {
 
 /// Makes every kind of call through a gateway, or the one that is named.
 fn call(gateway: &Gateway, kind: &str) {
-    let output = Command::new(python())
-        .arg(file("client.py"))
-        .args([kind, &gateway.proxy.to_string()])
-        .output()
-        .expect("Python can be run");
+    run(gateway, &[kind, &gateway.proxy.to_string()]);
+}
+
+fn run(gateway: &Gateway, arguments: &[&str]) {
+    let output =
+        Command::new(python()).arg(file("client.py")).args(arguments).output().expect("Python can be run");
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&said), gateway.output());
 }
@@ -65,6 +66,20 @@ fn every_kind_of_call_passes_by_tls_that_is_verified() {
     let (_server, port) = server(&[certificate, key]);
     let settings = Settings::new().environment("SSL_CERT_FILE", authority.file().display().to_string());
     call(&gateway(settings, "grpcs", port), "every");
+}
+
+#[test]
+fn every_kind_of_call_passes_from_clients_that_speak_tls() {
+    let (authority, ports) = (Authority::new(), Ports::take());
+    let (_server, port) = server(&[]);
+    let listen = json!([{"ip": "127.0.0.1", "port": ports.get(0)}]);
+    let gateway = gateway(Settings::new().set("apisix.ssl", json!({"listen": listen})), "grpc", port);
+    let (certificate, key) = authority.files("gateway.test");
+    let read = |path| std::fs::read_to_string(path).expect("the authority has written it");
+    let ssl = json!({"snis": ["gateway.test"], "cert": read(certificate), "key": read(key)});
+    gateway.put("/ssls/1", ssl);
+    let at = format!("127.0.0.1:{}", ports.get(0));
+    run(&gateway, &["every", &at, &authority.file().display().to_string()]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn bench(http3: bool) -> Bench {
     let ports = Ports::take();
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(0)));
     let listen = json!([{"ip": "127.0.0.1", "port": at.port(), "enable_http3": http3}]);
-    let gateway = Gateway::with(Settings::new().set("apisix.ssl.listen", listen));
+    let gateway = Gateway::with(Settings::new().set("apisix.ssl", json!({"listen": listen})));
     let bench = Bench { gateway, authority: Authority::new(), at, _ports: ports };
     bench.certify("1", "gateway.test", json!({}));
     bench

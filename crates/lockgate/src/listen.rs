@@ -4,10 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
-use lockgate_proxy::{Listener as Watched, ListenerSettings, TlsSettings, Trusted};
+use lockgate_proxy::{Listener as Watched, ListenerSettings, Live, QuicListener, TlsSettings, Trusted};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::handover::{Role, Taken};
+use crate::quic::QuicPort;
 use crate::settings::{Functions, Settings, SslListener};
 
 /// How many connections may wait to be accepted.
@@ -17,6 +18,7 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug)]
 pub(crate) struct Sockets {
     proxy: Vec<Port>,
+    quic: Vec<QuicPort>,
     admin: Port,
     control: Option<Port>,
     status: Option<Port>,
@@ -55,7 +57,8 @@ impl Sockets {
             };
             proxy.push(Port { service, ..port });
         }
-        proxy.extend(https(settings, workers, &mut taken)?);
+        let (https, quic) = https(settings, workers, &mut taken)?;
+        proxy.extend(https);
         let admin = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken)
             .with_context(|| format!("the Admin API's address is {}", settings.admin.listen))?;
         let control = settings.control.map(|asked| {
@@ -74,7 +77,7 @@ impl Sockets {
         for unused in taken {
             tracing::warn!(address = %unused.asked, "no longer listened on, as the settings have it");
         }
-        Ok(Self { proxy, admin, control, status, functions })
+        Ok(Self { proxy, quic, admin, control, status, functions })
     }
 
     /// Where clients call the data plane by themselves.
@@ -82,6 +85,11 @@ impl Sockets {
         let is_plain = |service: &ListenerSettings| service.proxy_protocol.is_none() && service.tls.is_none();
         let direct = self.proxy.iter().filter(|port| is_plain(&port.service));
         direct.map(Port::address).collect()
+    }
+
+    /// Where HTTP/3 comes in, for one worker.
+    pub(crate) fn quic(&self, live: &Live) -> anyhow::Result<Vec<QuicListener>> {
+        self.quic.iter().map(|port| port.listener(live)).collect()
     }
 
     /// Where the Admin API listens.
@@ -173,18 +181,26 @@ impl Port {
 }
 
 /// The ports of HTTPS.
-fn https(settings: &Settings, workers: usize, taken: &mut Vec<Taken>) -> anyhow::Result<Vec<Port>> {
+fn https(
+    settings: &Settings,
+    workers: usize,
+    taken: &mut Vec<Taken>,
+) -> anyhow::Result<(Vec<Port>, Vec<QuicPort>)> {
     let ssl = &settings.ssl;
     let tls = TlsSettings { fallback_sni: ssl.fallback_sni.as_deref().map(Into::into) };
-    let mut ports = Vec::new();
-    for SslListener { listener, .. } in &ssl.listeners {
+    let follows = !taken.is_empty();
+    let (mut ports, mut quic) = (Vec::new(), Vec::new());
+    for SslListener { listener, http3 } in &ssl.listeners {
         match Port::open(Role::Proxy, listener.address(), workers, taken) {
             Ok(port) => {
+                let by_quic = http3.then(|| QuicPort::open(port.address()?, follows, &tls)).transpose()?;
                 let service = ListenerSettings {
                     allows_h2: listener.http2,
+                    proxy_protocol: None,
                     tls: Some(tls.clone()),
-                    ..ListenerSettings::default()
+                    alt_svc: by_quic.as_ref().map(|port| port.alt_svc().into()),
                 };
+                quic.extend(by_quic);
                 ports.push(Port { service, ..port });
             }
             Err(error) if !ssl.is_listen_set => {
@@ -197,11 +213,15 @@ fn https(settings: &Settings, workers: usize, taken: &mut Vec<Taken>) -> anyhow:
         let port = Port::open(Role::Proxy, listener.address(), workers, taken)
             .context("apisix.proxy_protocol.listen_https_port")?;
         let trusted = Trusted::new(settings.proxy_protocol.trusted.iter().copied());
-        let service =
-            ListenerSettings { allows_h2: listener.http2, proxy_protocol: Some(trusted), tls: Some(tls) };
+        let service = ListenerSettings {
+            allows_h2: listener.http2,
+            proxy_protocol: Some(trusted),
+            tls: Some(tls),
+            alt_svc: None,
+        };
         ports.push(Port { service, ..port });
     }
-    Ok(ports)
+    Ok((ports, quic))
 }
 
 /// Sockets that share a port would share it with another program of the same user too, so the port is first

@@ -10,6 +10,7 @@ mod event;
 mod functions;
 mod handover;
 mod listen;
+mod quic;
 mod reload;
 mod settings;
 mod signal;

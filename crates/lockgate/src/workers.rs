@@ -71,10 +71,11 @@ pub(crate) fn start(
     };
     let count = settings.workers.count().get();
     let (started, starts) = mpsc::channel();
+    let mut quic = sockets.quic(live)?;
     let start = |(number, (listeners, place)): (usize, (Vec<Listener>, Place))| {
         let worker = Worker {
             listeners,
-            quic: Vec::new(),
+            quic: if number == 0 { std::mem::take(&mut quic) } else { Vec::new() },
             settings: shared.clone(),
             live: live.clone(),
             log: log.map(|(log, template)| AccessLogSettings {

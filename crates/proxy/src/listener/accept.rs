@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_http::server::serve;
@@ -35,6 +36,8 @@ pub struct ListenerSettings {
     pub proxy_protocol: Option<Trusted>,
     /// How clients speak TLS, where they have to.
     pub tls: Option<TlsSettings>,
+    /// What `Alt-Svc` says in answers, where HTTP/3 is served too.
+    pub alt_svc: Option<Arc<str>>,
 }
 
 /// A socket that its worker watches.
@@ -117,7 +120,7 @@ fn start(shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr, service: List
         return;
     }
     let info = Rc::new(ConnectionInfo::new(peer, local, false));
-    tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, service.allows_h2));
+    tokio::task::spawn_local(connection(Stream::Tcp(stream), info, open, &service));
 }
 
 /// Serves a connection that has to say first whose it is, or to agree on TLS.
@@ -141,7 +144,7 @@ async fn introduced(
         Some(tls) => shake_hands(stream, &mut info, tls, service.allows_h2, &open.0).await,
     };
     if let Some(stream) = stream {
-        connection(stream, Rc::new(info), open, service.allows_h2).await;
+        connection(stream, Rc::new(info), open, &service).await;
     }
 }
 
@@ -149,9 +152,13 @@ fn connection(
     stream: Stream,
     info: Rc<ConnectionInfo>,
     open: Open,
-    allows_h2: bool,
-) -> impl Future<Output = ()> {
-    let served = serve(stream, info, open.0.gateway.clone(), open.0.settings.clone(), allows_h2);
+    service: &ListenerSettings,
+) -> impl Future<Output = ()> + use<> {
+    let settings = match &service.alt_svc {
+        None => open.0.settings.clone(),
+        Some(alt_svc) => open.0.announcing(alt_svc),
+    };
+    let served = serve(stream, info, open.0.gateway.clone(), settings, service.allows_h2);
     async move {
         served.await;
         drop(open);
