@@ -13,6 +13,7 @@ use lockgate_aws::credentials::CredentialCache;
 use lockgate_http::peer::KeepAlive;
 use lockgate_http::resolver::Resolver;
 use lockgate_plugin::{BuildContext, Secrets, Variable};
+use lockgate_proxy::discovery::{Discovery, Dns};
 use lockgate_proxy::{Compiler, Live, Phase, Snapshot};
 use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
 use lockgate_store::{Keyring, RedbStore, Store};
@@ -206,6 +207,8 @@ fn control(
     let pinned = settings.resolve.iter().map(settings::Resolve::pin);
     let resolver = Resolver::new(tokio::runtime::Handle::current(), pinned);
     let build = BuildContext::new(resolver, Arc::new(Vault(keyring.clone())));
+    let discovery = discovery(settings)?;
+    build.shared.get(|| discovery);
     let keep_alive = KeepAlive {
         connections: settings.upstream.keepalive,
         timeout: settings.upstream.keepalive_timeout,
@@ -213,8 +216,8 @@ fn control(
     };
     trust(&settings.ssl)?;
     let tls = settings.ssl.server();
-    let compiler =
-        Arc::new(Compiler { registry: Arc::new(lockgate_plugins::registry()), build, keep_alive, tls });
+    let registry = Arc::new(lockgate_plugins::registry());
+    let compiler = Arc::new(Compiler { registry, build, routing: settings.routing, keep_alive, tls });
     let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (sender, applied) = watch::channel(Applied::default());
     let built_in = match mode {
@@ -239,6 +242,13 @@ fn trust(ssl: &settings::Ssl) -> anyhow::Result<()> {
     let pems = ssl.trusted.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     lockgate_http::tls::trust(&pems, ssl.trusts_system)
         .map_err(|reason| anyhow::anyhow!("apisix.ssl.ssl_trusted_certificate: {reason}"))
+}
+
+/// The registries of services that upstreams may name.
+fn discovery(settings: &Settings) -> anyhow::Result<Discovery> {
+    let dns = settings.dns.as_ref().map(Dns::new).transpose();
+    let dns = dns.map_err(|reason| anyhow::anyhow!("discovery.dns: {reason}"))?;
+    Ok(Discovery { dns: dns.map(Arc::new) })
 }
 
 /// The route by which `lockgate dev` has the Admin API on the data plane's port too, as APISIX 2.x had it.

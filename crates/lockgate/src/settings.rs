@@ -2,11 +2,13 @@
 
 mod api_version;
 mod default;
+mod discovery;
 mod environment;
 mod function;
 mod limits;
 mod proxy_protocol;
 mod read;
+mod routing;
 mod section;
 mod ssl;
 mod value;
@@ -24,6 +26,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lockgate_admin::ApiVersion;
 use lockgate_http::server::Http2Settings;
+use lockgate_proxy::Routing;
+use lockgate_proxy::discovery::DnsSettings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
@@ -48,6 +52,9 @@ pub(crate) struct Settings {
     pub(crate) ssl: Ssl,
     /// `lockgate.pass_expect`: whether `Expect: 100-continue` goes to the upstream. Default: false.
     pub(crate) pass_expect: bool,
+    /// `apisix.router`, `apisix.delete_uri_tail_slash` and its kin, `graphql`: how requests find their route. Default:
+    /// `radixtree_host_uri`, paths as they are, bodies up to 1 MiB read where a condition asks for them.
+    pub(crate) routing: Routing,
     /// `apisix.enable_server_tokens`: whether `Server` names the version. Default: true.
     pub(crate) server_tokens: bool,
     /// `apisix.enable_control` and `apisix.control`: where the Control API listens, where it does. Default:
@@ -76,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) access_log: AccessLog,
     /// `network.resolve`: names that have a fixed address. Default: none.
     pub(crate) resolve: Vec<Resolve>,
+    /// `discovery.dns`: who finds the nodes of upstreams with `discovery_type: dns`. Default: nobody.
+    pub(crate) dns: Option<DnsSettings>,
     /// `functions` and `function_server`: Lambda functions on this machine. Default: none.
     pub(crate) functions: Functions,
 }

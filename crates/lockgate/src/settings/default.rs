@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lockgate_admin::ApiVersion;
 use lockgate_http::server::Http2Settings;
+use lockgate_proxy::Routing;
 use tracing::level_filters::LevelFilter;
 
 use super::{
@@ -30,6 +31,7 @@ impl Default for Settings {
             proxy_protocol: ProxyProtocol::default(),
             ssl: Ssl::default(),
             pass_expect: false,
+            routing: Routing::default(),
             server_tokens: true,
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
             status: None,
@@ -58,6 +60,7 @@ impl Default for Settings {
                 escape: Escape::Default,
             },
             resolve: Vec::new(),
+            dns: None,
             functions: Functions::default(),
         }
     }

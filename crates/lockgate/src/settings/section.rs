@@ -9,10 +9,12 @@ use lockgate_http::server::Http2Settings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
+use super::discovery;
 use super::function;
 use super::limits;
 use super::proxy_protocol;
 use super::read::{Place, Readable, Report, Section};
+use super::routing;
 use super::ssl;
 use super::value::Size;
 use super::{
@@ -38,6 +40,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
     }
     file.mapping(|root| {
         root.within("apisix", |apisix| read_apisix(apisix, settings));
+        root.within("graphql", |graphql| routing::read_graphql(graphql, &mut settings.routing));
         root.within("deployment", |deployment| {
             read_deployment(deployment, &mut settings.admin);
         });
@@ -46,6 +49,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
             lockgate.set("pass_expect", &mut settings.pass_expect);
             lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
         });
+        root.within("discovery", |section| discovery::read(section, &mut settings.dns));
         function::read(root, &mut settings.functions);
         root.within("network", |network| network.set("resolve", &mut settings.resolve));
     });
@@ -57,6 +61,7 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
     }
     apisix.within("proxy_protocol", |section| proxy_protocol::read(section, &mut settings.proxy_protocol));
     apisix.within("ssl", |section| ssl::read(section, &mut settings.ssl));
+    routing::read(apisix, &mut settings.routing);
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
     let mut is_control_on = true;
     apisix.set("enable_control", &mut is_control_on);
