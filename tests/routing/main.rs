@@ -1,5 +1,8 @@
 //! Which route answers, which node serves it, and what a client reads when none does.
 
+mod conditions;
 mod failures;
 mod matching;
+mod routers;
+mod shared;
 mod upstreams;
