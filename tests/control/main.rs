@@ -1,6 +1,6 @@
 //! What operators and probes are told: the Control API and the status port, asked of a running gateway.
 
-use lockgate_tests::{Connection, FakeUpstream, Gateway, Settings, Then, eventually};
+use lockgate_tests::{Connection, FakeUpstream, Gateway, Settings, Then, closed_port, eventually};
 use serde_json::{Value, json};
 
 const SECRET: &str = "s3cr3t-api-key-that-must-not-leak";
@@ -83,4 +83,39 @@ fn whoever_is_ready_serves_what_the_store_has() {
     gateway.crash_and_restart();
     eventually("it should be ready", || (gateway.status_get("/status/ready").status == 200).then_some(()));
     assert_eq!(gateway.get("/ready").status, 200);
+}
+
+#[test]
+fn the_health_of_checked_nodes_is_shown() {
+    let upstream = FakeUpstream::start(|_, connection| {
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        Ok(Then::Keep)
+    });
+    let gateway = Gateway::start();
+    let well = upstream.address;
+    let gone = format!("127.0.0.1:{}", closed_port());
+    let checks = json!({"active": {
+        "http_path": "/well",
+        "healthy": {"interval": 1, "successes": 1},
+        "unhealthy": {"interval": 1, "tcp_failures": 2},
+    }});
+    gateway.put("/upstreams/u", json!({"nodes": {well.to_string(): 1, gone: 1}, "checks": checks}));
+    gateway.put("/upstreams/plain", json!({"nodes": {well.to_string(): 1}}));
+    gateway.put("/routes/1", json!({"uri": "/x", "upstream_id": "u"}));
+    let report = eventually("the node that is gone should be found out", || {
+        let report = gateway.control_get("/v1/healthcheck/upstreams/u").json();
+        let nodes = report["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().any(|node| node["status"] == "unhealthy").then_some(report)
+    });
+    assert_eq!((&report["name"], &report["type"]), (&json!("/apisix/upstreams/u"), &json!("http")));
+    let nodes = report["nodes"].as_array().expect("a list of nodes");
+    let node = nodes.iter().find(|node| node["port"] == well.port()).expect("the node that is well");
+    assert_eq!((&node["ip"], &node["status"]), (&json!("127.0.0.1"), &json!("healthy")));
+    for count in ["success", "http_failure", "tcp_failure", "timeout_failure"] {
+        assert!(node["counter"][count].is_number(), "{node}");
+    }
+    let all = gateway.control_get("/v1/healthcheck").json();
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    let plain = gateway.control_get("/v1/healthcheck/upstreams/plain");
+    assert_eq!((plain.status, plain.json()), (404, json!({"error_msg": "no checker for upstreams[plain]"})));
 }

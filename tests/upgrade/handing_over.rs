@@ -1,6 +1,8 @@
 //! What the next gateway gets, and what becomes of the connections of the last one.
 
-use lockgate_tests::{FakeUpstream, Gate, Settings, Then, eventually};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lockgate_tests::{Connection, FakeUpstream, Gate, Settings, Then, eventually};
 use serde_json::json;
 
 use crate::generations::{Generations, runs, signal};
@@ -23,6 +25,30 @@ fn resources_and_ports_pass_on_and_the_last_one_exits_with_0() {
     gateways.upgrade();
     assert_eq!(gateways.first.get("/two").status, 200);
     eventually("the one between should have ended", || (!runs(id)).then_some(()));
+}
+
+#[test]
+fn probes_find_it_ready_all_through() {
+    let mut gateways = Generations::start(quick());
+    let status = gateways.first.status;
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let probing = scope.spawn(|| {
+            let mut probes = 0;
+            while !is_done.load(Ordering::SeqCst) {
+                let request = "GET /status/ready HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
+                let reply = Connection::open(status).exchange(request);
+                assert_eq!(reply.status, 200, "{}", reply.text());
+                probes += 1;
+            }
+            probes
+        });
+        for _ in 0..3 {
+            gateways.upgrade();
+        }
+        is_done.store(true, Ordering::SeqCst);
+        assert!(probing.join().expect("no probe failed") > 0);
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::{Admin, router};
 
@@ -28,6 +29,10 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long calls under way may take once the listener is to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the first call of a connection may take to come once the listener is to stop: who was accepted just before
+/// is answered.
+const FIRST_CALL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,7 +44,8 @@ pub async fn serve(listener: TcpListener, admin: Admin, shutdown: impl Future<Ou
 /// Serves any router in the same way. Each request is told who calls, as `ConnectInfo<SocketAddr>`.
 pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    let (stopping, stop) = watch::channel(());
+    let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
         let place = tokio::select! {
@@ -52,13 +58,14 @@ pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl 
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = graceful.watch(connection(stream, peer, router.clone()));
-                tokio::spawn(async move {
+                let connection = serve_connection(stream, peer, router.clone(), stop.clone());
+                connections.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%peer, %error, "connection of the control plane ended");
                     }
                     drop(place);
                 });
+                while connections.try_join_next().is_some() {}
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection of the control plane can be accepted");
@@ -66,24 +73,39 @@ pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl 
             }
         }
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_PATIENCE, graceful.shutdown()).await.is_err() {
+    drop((listener, stopping));
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_PATIENCE, ended).await.is_err() {
         tracing::warn!("calls of the control plane are still under way");
     }
 }
 
-type Service = TowerToHyperService<Peered>;
-
-fn connection(
+/// Serves a connection until its client is done, or until it has been told to stop and what was asked is answered.
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-) -> http1::Connection<TokioIo<TcpStream>, Service> {
-    let service = TowerToHyperService::new(Peered { router, peer });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(stream), service)
+    mut stop: watch::Receiver<()>,
+) -> hyper::Result<()> {
+    let first_call = Arc::new(Notify::new());
+    let service = TowerToHyperService::new(Peered { router, peer, first_call: first_call.clone() });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_PATIENCE)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    tokio::select! {
+        ended = &mut connection => return ended,
+        _ = stop.changed() => {}
+    }
+    // A connection that has asked nothing yet would be closed at once, with its first call perhaps on the way.
+    tokio::select! {
+        ended = &mut connection => return ended,
+        _ = tokio::time::timeout(FIRST_CALL_PATIENCE, first_call.notified()) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 /// The router, told who calls.
@@ -91,6 +113,8 @@ fn connection(
 struct Peered {
     router: Router,
     peer: SocketAddr,
+    /// Told of each call; it remembers one.
+    first_call: Arc<Notify>,
 }
 
 impl tower::Service<Request<Incoming>> for Peered {
@@ -103,6 +127,7 @@ impl tower::Service<Request<Incoming>> for Peered {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        self.first_call.notify_one();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         tower::Service::call(&mut self.router, request)

@@ -90,7 +90,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
     let admin = admin_state(settings, &keys, mode, store.clone(), &control);
-    let apis = serve_apis(&sockets, admin, &at)?;
+    let apis = serve_apis(&sockets, admin, &control.live, &at)?;
     let reload = tokio::spawn(control.reload.run(store.watch()));
     events.listen(data_dir);
     match predecessor {
@@ -166,6 +166,7 @@ async fn drain(
 fn serve_apis(
     sockets: &Sockets,
     admin: Admin,
+    live: &Live,
     phase: &watch::Receiver<Phase>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let stop = || {
@@ -177,6 +178,7 @@ fn serve_apis(
         let resolver = admin.build.resolver.clone();
         let api = ControlApi {
             credentials: admin.build.shared.get(|| CredentialCache::new(resolver)),
+            live: live.clone(),
             resources: admin.store.watch(),
             registry: admin.registry.clone(),
             loopback_hosts_only: socket.local_addr()?.ip().is_loopback(),

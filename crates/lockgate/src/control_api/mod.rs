@@ -1,6 +1,7 @@
 //! The Control API: how this node does, for its operators. It has no key, so it is for loopback.
 
 mod credentials;
+mod healthcheck;
 mod resources;
 mod schema;
 
@@ -16,6 +17,7 @@ use http::{StatusCode, header};
 use lockgate_admin::is_loopback;
 use lockgate_aws::credentials::CredentialCache;
 use lockgate_plugin::Registry;
+use lockgate_proxy::Live;
 use lockgate_resource::Resources;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -24,6 +26,8 @@ use tokio::sync::watch;
 pub(crate) struct ControlApi {
     /// The AWS credentials in use.
     pub(crate) credentials: Arc<CredentialCache>,
+    /// What requests meet, with the health of its nodes.
+    pub(crate) live: Live,
     /// What users wrote, in the newest form this node knows of.
     pub(crate) resources: watch::Receiver<Resources>,
     /// The plugins there are.
@@ -41,6 +45,7 @@ impl ControlApi {
         let router = Router::new()
             .route("/v1/aws/credentials", credentials)
             .route("/v1/schema", schema)
+            .merge(healthcheck::router(&self.live, &self.resources))
             .merge(resources::router(&self.resources, &self.registry))
             // Nothing is collected here and no plugin is loaded while the program runs; APISIX's tools may ask.
             .route("/v1/gc", post(|| async { Response::new(Body::empty()) }))

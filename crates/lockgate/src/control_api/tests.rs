@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::body::{Body, to_bytes};
 use http::Request;
 use lockgate_aws::Credentials;
 use lockgate_aws::credentials::{CredentialCache, CredentialSource, Origin, Role};
 use lockgate_http::resolver::Resolver;
+use lockgate_proxy::{Live, Snapshot};
 use lockgate_resource::{Id, Kind, Record, Resources, Revision};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -17,7 +19,9 @@ use super::ControlApi;
 async fn call(cache: &Arc<CredentialCache>, method: &str, path: &str, host: &str) -> (u16, Value) {
     let registry = Arc::new(lockgate_plugins::registry());
     let resources = watch::channel(resources()).1;
-    let api = ControlApi { credentials: cache.clone(), resources, registry, loopback_hosts_only: true };
+    let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let credentials = cache.clone();
+    let api = ControlApi { credentials, live, resources, registry, loopback_hosts_only: true };
     let request = Request::builder().method(method).uri(path).header("host", host);
     let response = api.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let status = response.status().as_u16();
@@ -124,4 +128,20 @@ async fn the_schemas_of_kinds_and_plugins_are_shown() {
     assert_eq!(schema["main"]["plugin_config"]["type"], "object");
     assert_eq!(schema["plugins"]["aws-lambda"]["schema"]["type"], "object");
     assert!(schema["main"].get("secret").is_none(), "the schema of a secret depends on its manager");
+}
+
+#[tokio::test]
+async fn what_is_not_checked_is_told_from_what_is_not_there() {
+    let get = async |path: &str| call(&cache(), "GET", path, "127.0.0.1:9090").await;
+    assert_eq!(get("/v1/healthcheck").await, (200, json!([])));
+    for (path, status, why) in [
+        ("/v1/healthcheck/routes", 404, "missing src id for src type routes"),
+        ("/v1/healthcheck/dragons/1", 400, "invalid src type dragons"),
+        ("/v1/healthcheck/consumers/jack", 400, "invalid src type consumers"),
+        ("/v1/healthcheck/upstreams/u", 404, "no checker for upstreams[u]"),
+        ("/v1/healthcheck/upstreams/v", 404, "upstreams[v] not found"),
+        ("/v1/healthcheck/upstreams/a%20b", 404, "upstreams[a b] not found"),
+    ] {
+        assert_eq!(get(path).await, (status, json!({"error_msg": why})), "{path}");
+    }
 }
