@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The rows of the table below this heading, as their cells.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/routing.md");
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("the guide can be read");
     let section = text.split(&format!("\n## {heading}\n")).nth(1).expect("the guide has this section");
     let rows =
         section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));

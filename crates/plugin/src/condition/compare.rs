@@ -202,8 +202,7 @@ fn number(text: &[u8]) -> Option<f64> {
     let text = text.trim_ascii();
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1.0, digits),
-        [b'+', digits @ ..] => (1.0, digits),
-        digits => (1.0, digits),
+        [b'+', digits @ ..] | digits => (1.0, digits),
     };
     if let [b'0', b'x' | b'X', digits @ ..] = digits {
         let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with(['+', '-']))?;
