@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod certificates;
 mod change;
+mod configs;
 mod envelope;
 pub mod json;
 mod list;
@@ -161,7 +162,7 @@ async fn call(
             schema::plugin(&calls.admin, address, name)
         }
         ("POST", ["schema", "validate", kind]) => validate::schema(calls, kind, body).await,
-        ("POST", ["configs", "validate"]) => validate::configs(calls, body).await,
+        ("POST", ["configs", "validate"]) => configs::validate(calls, body).await,
         ("GET", ["schema", rest @ ..]) => schema::of_kind(rest.first().copied().unwrap_or_default()),
         ("GET", ["status"]) => Ok(status::show(&calls.admin)),
         (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),

@@ -1,10 +1,9 @@
 //! Checks without keeping.
 
 use axum::body::Body;
-use http::StatusCode;
 use lockgate_plugin::Condition;
 use lockgate_resource::{Kind, Resources, check, check_among};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::envelope::{Refusal, Reply};
 use crate::{Admin, Calls, body, certificates};
@@ -85,33 +84,4 @@ pub(crate) async fn schema(calls: &Calls, plural: &str, body: Body) -> Result<Re
     kind.schema().check(&value).map_err(Refusal::Unfit)?;
     examine(&calls.admin, None, kind, &value).map_err(Refusal::Unfit)?;
     Ok(Reply::empty())
-}
-
-/// `POST /configs/validate`: whether many resources are well formed, each by itself.
-pub(crate) async fn configs(calls: &Calls, body: Body) -> Result<Reply, Refusal> {
-    let empty = || Refusal::Unfit("invalid request body: empty request body".to_owned());
-    let configs = body::read(body).await?.ok_or_else(empty)?;
-    let Value::Object(configs) = configs else {
-        return Err(Refusal::Unfit("invalid request body: it has to be an object".to_owned()));
-    };
-    let mut errors = Vec::new();
-    for kind in Kind::ALL {
-        let items = configs.get(kind.plural()).and_then(Value::as_array);
-        for (index, item) in items.into_iter().flatten().enumerate() {
-            if let Err(error) = examine(&calls.admin, None, kind, item) {
-                let id = item.get("id").unwrap_or(&Value::Null);
-                let id = if id.is_null() { &json!("") } else { id };
-                errors.push(json!({
-                    "error": error,
-                    "index": index,
-                    "resource_type": kind.plural(),
-                    "resource_id": id,
-                }));
-            }
-        }
-    }
-    if errors.is_empty() {
-        return Ok(Reply::json(StatusCode::OK, &json!({})));
-    }
-    Err(Refusal::Configs(errors))
 }
