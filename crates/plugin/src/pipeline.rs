@@ -119,12 +119,6 @@ impl Pipeline {
         run(&self.before_proxy, request, cx, |plugin, request, cx| plugin.before_proxy(request, cx)).await
     }
 
-    /// Runs the phases that filter an answer.
-    pub fn filter(&self, request: &Request, response: &mut Response, cx: &mut RequestContext) {
-        self.header_filter(request, response, cx);
-        self.body_filter(request, response, cx);
-    }
-
     /// Runs the phase of that name.
     pub fn header_filter(&self, request: &Request, response: &mut Response, cx: &mut RequestContext) {
         for step in &self.header_filter {

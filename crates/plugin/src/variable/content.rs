@@ -97,7 +97,7 @@ impl Variable {
     }
 }
 
-/// The names of a path; `None` for what APISIX hands to JSONPath, which is not read here.
+/// The names of a path; `None` for what APISIX hands to `JSONPath`, which is not read here.
 fn path(text: &str) -> Option<Box<[Box<str>]>> {
     let is_plain = !text.contains(['[', '*']) && text.split('.').all(|name| !name.is_empty());
     is_plain.then(|| text.split('.').map(Box::from).collect())

@@ -28,7 +28,7 @@ pub use method::{MethodSet, UnknownMethod};
 
 use host::{HostPattern, Reversed};
 use paths::{Entry, Paths};
-use pattern::Pattern;
+use pattern::{Names, Pattern};
 use radix::Tree;
 
 /// What a request must look like.
@@ -113,8 +113,8 @@ impl<'r, T> Found<'r, T> {
 
     /// The `:name` parameters in order, and a `*name`, read from the path that was asked for.
     pub fn parameters(&self, path: &'r str) -> impl Iterator<Item = (&'r str, &'r str)> + use<'r, T> {
-        let uri = if self.entry.has_names { self.uri() } else { "" };
-        pattern::parameters(uri, path, self.entry.has_parameters)
+        let uri = if self.entry.names == Names::None { "" } else { self.uri() };
+        pattern::parameters(uri, path, self.entry.names == Names::Segments)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lockgate_plugin::Condition;
 use smallvec::SmallVec;
 
-use super::pattern::Pattern;
+use super::pattern::{Names, Pattern};
 use super::radix::Tree;
 use super::{Found, MethodSet, Query, Rule, host};
 
@@ -36,8 +36,7 @@ pub(super) struct Entry<T> {
     rest: usize,
     methods: MethodSet,
     has_tail: bool,
-    pub(super) has_names: bool,
-    pub(super) has_parameters: bool,
+    pub(super) names: Names,
     /// Whether the hosts of the rule were not looked at before its path.
     asks_host: bool,
     asks_more: bool,
@@ -72,8 +71,7 @@ impl<T> Entry<T> {
             rest: pattern.tail.map_or(0, str::len),
             methods: rule.methods.unwrap_or_default(),
             has_tail: pattern.tail.is_some(),
-            has_names: pattern.has_names,
-            has_parameters: pattern.has_parameters,
+            names: pattern.names,
             asks_host: false,
             asks_more: !rule.remote_addrs.is_empty() || rule.condition.is_some(),
         }

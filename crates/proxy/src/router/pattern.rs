@@ -51,31 +51,41 @@ pub(super) struct Pattern<'a> {
     pub(super) literals: Vec<&'a str>,
     /// What the path must end with behind a `*`; `None` without one.
     pub(super) tail: Option<&'a str>,
-    /// Whether a part of it has a name.
-    pub(super) has_names: bool,
-    /// Whether `:name` stands for a segment in it.
-    pub(super) has_parameters: bool,
+    pub(super) names: Names,
+}
+
+/// Which parts of a uri have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    None,
+    /// The `*name` at its end: a `:` means itself.
+    Tail,
+    /// Segments too.
+    Segments,
 }
 
 impl<'a> Pattern<'a> {
     /// `None` for a second wildcard behind a `*`.
     pub(super) fn parse(uri: &'a str, has_parameters: bool) -> Option<Self> {
-        let mut pattern = Self { literals: vec![""], tail: None, has_names: false, has_parameters };
+        let mut pattern = Self { literals: vec![""], tail: None, names: Names::None };
+        let named = if has_parameters { Names::Segments } else { Names::Tail };
         for part in parts(uri, has_parameters) {
             match part {
                 Part::Literal(text) => *pattern.literals.last_mut()? = text,
                 Part::Parameter(_) => {
                     pattern.literals.push("");
-                    pattern.has_names = true;
+                    pattern.names = named;
                 }
                 Part::Tail { name, rest } => {
                     pattern.tail = Some(rest);
-                    pattern.has_names |= !name.is_empty();
+                    if !name.is_empty() {
+                        pattern.names = named;
+                    }
                 }
             }
         }
         let is_clear =
-            pattern.tail.is_none_or(|rest| !rest.contains('*') && !(has_parameters && rest.contains("/:")));
+            pattern.tail.is_none_or(|rest| !rest.contains('*') && (!has_parameters || !rest.contains("/:")));
         is_clear.then_some(pattern)
     }
 }

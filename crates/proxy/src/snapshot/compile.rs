@@ -50,10 +50,10 @@ impl Compiler {
 
     /// The router to go on from. Another order comes with another start only, when nothing is in it yet.
     fn router(&self, previous: &Snapshot) -> Router<Arc<CompiledRoute>> {
-        match previous.router.kind() == self.routing.router {
-            true => previous.router.clone(),
-            false => Router::new(self.routing.router),
+        if previous.router.kind() == self.routing.router {
+            return previous.router.clone();
         }
+        Router::new(self.routing.router)
     }
 
     pub(super) fn build_with(&self, metadata: &LiveMetadata) -> BuildContext {

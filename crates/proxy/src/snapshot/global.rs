@@ -38,9 +38,9 @@ impl GlobalRules {
         let mut has_changed = resources.of(Kind::GlobalRule).len() != before.len();
         for (id, record) in resources.of(Kind::GlobalRule) {
             let old = before.get(id);
-            let is_same = |old: &&LiveRule| {
-                Arc::ptr_eq(&old.source, record)
-                    && !renewed.iter().any(|plugin| old.pipeline.has(plugin.as_str()))
+            let is_same = |live: &&LiveRule| {
+                Arc::ptr_eq(&live.source, record)
+                    && !renewed.iter().any(|plugin| live.pipeline.has(plugin.as_str()))
             };
             if let Some(same) = old.filter(is_same) {
                 self.rules.insert(id.clone(), same.clone());
@@ -79,5 +79,70 @@ impl GlobalRules {
             Some((name, id)) => Err(format!("plugin '{name}' already exists in global rule with id '{id}'")),
             None => Ok(rule),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_resource::{Id, Kind, Revision};
+    use serde_json::json;
+
+    use crate::snapshot::bench::Bench;
+
+    const NONE: [String; 0] = [];
+
+    #[test]
+    fn rules_are_one_pipeline_that_is_there_only_with_them() {
+        let mut bench = Bench::new();
+        assert!(bench.snapshot.global().is_none());
+        assert_eq!(bench.put(Kind::GlobalRule, "1", json!({"plugins": {"greeter": {}}})), NONE);
+        assert!(bench.snapshot.global().is_some_and(|global| global.has("greeter")));
+        bench.put(Kind::Route, "1", json!({"uri": "/1", "plugins": {}}));
+        assert_eq!(bench.seen(), [None], "a change of something else builds nothing anew");
+        bench.resources.remove(Kind::GlobalRule, &Id::new("1").unwrap(), Revision(9));
+        assert_eq!(bench.compile(), NONE);
+        assert!(bench.snapshot.global().is_none());
+    }
+
+    #[test]
+    fn a_bad_rule_keeps_its_last_good_form_and_is_told_of_until_it_is_mended() {
+        let mut bench = Bench::new();
+        bench.put(Kind::GlobalRule, "1", json!({"plugins": {"greeter": {}}}));
+        let told = ["1: unknown plugin [nope]"];
+        assert_eq!(bench.put(Kind::GlobalRule, "1", json!({"plugins": {"nope": {}}})), told);
+        assert_eq!(bench.put(Kind::Route, "1", json!({"uri": "/1", "plugins": {}})), told);
+        assert!(bench.snapshot.global().is_some_and(|global| global.has("greeter")));
+        assert_eq!(bench.put(Kind::GlobalRule, "1", json!({"plugins": {}})), NONE);
+        assert!(bench.snapshot.global().is_none());
+    }
+
+    #[test]
+    fn a_plugin_in_two_rules_runs_in_the_first() {
+        let mut bench = Bench::new();
+        bench.put(Kind::GlobalRule, "1", json!({"plugins": {"greeter": {}}}));
+        let told = ["2: plugin 'greeter' already exists in global rule with id '1'"];
+        assert_eq!(bench.put(Kind::GlobalRule, "2", json!({"plugins": {"greeter": {}}})), told);
+        bench.resources.remove(Kind::GlobalRule, &Id::new("1").unwrap(), Revision(9));
+        assert_eq!(bench.compile(), NONE);
+        assert!(bench.snapshot.global().is_some_and(|global| global.has("greeter")));
+    }
+
+    #[test]
+    fn a_change_of_a_plugin_config_renews_only_routes_that_use_it() {
+        let mut bench = Bench::new();
+        let config = |words| json!({"plugins": {"greeter": {"greeting": words}}});
+        bench.put(Kind::PluginConfig, "p", config("a"));
+        bench.put(Kind::PluginConfig, "q", config("a"));
+        for (id, config) in [("1", "p"), ("2", "q")] {
+            let route = json!({"uri": format!("/{id}"), "plugins": {}, "plugin_config_id": config});
+            assert_eq!(bench.put(Kind::Route, id, route), NONE);
+        }
+        let before = ["1", "2"].map(|id| bench.snapshot.routes[id].clone());
+        bench.put(Kind::PluginConfig, "p", config("b"));
+        let after = ["1", "2"].map(|id| bench.snapshot.routes[id].clone());
+        assert!(!std::sync::Arc::ptr_eq(&before[0], &after[0]));
+        assert!(std::sync::Arc::ptr_eq(&before[1], &after[1]));
+        let missing = json!({"uri": "/3", "plugins": {}, "plugin_config_id": "nope"});
+        assert_eq!(bench.put(Kind::Route, "3", missing), ["3: plugin_config [nope] does not exist"]);
     }
 }

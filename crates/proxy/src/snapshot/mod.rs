@@ -1,6 +1,8 @@
 //! Resources, compiled into what a request needs: nothing is parsed after this.
 
 mod attendance;
+#[cfg(test)]
+mod bench;
 mod compile;
 mod global;
 mod metadata;
