@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use lockgate_tests::{Connection, FakeUpstream, Gateway, Ports, Settings, eventually};
+use lockgate_tests::{Authority, Connection, FakeUpstream, Gateway, Ports, Settings, curl, eventually};
 use serde_json::json;
 
 const LINE: &str = "PROXY TCP4 203.0.113.7 10.0.0.1 55555 80\r\n";
@@ -88,6 +88,28 @@ fn http_2_follows_a_header_too() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     connection.send([LINE.as_bytes(), preface].concat()).expect("the gateway reads");
     assert_eq!(connection.read_exact(9).expect("settings")[3], 4);
+}
+
+#[test]
+fn a_header_stands_in_front_of_tls() {
+    let (authority, ports) = (Authority::new(), Ports::take());
+    let port = ports.get(0);
+    let listen = json!({"ip": "127.0.0.1", "port": port});
+    let gateway = Gateway::with(Settings::new().set("apisix.proxy_protocol.listen_https_port", listen));
+    let upstream = FakeUpstream::echo();
+    gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    let (certificate, key) = authority.files("gateway.test");
+    let read = |path| std::fs::read_to_string(path).expect("the authority has written it");
+    gateway.put("/ssls/1", json!({"snis": ["gateway.test"], "cert": read(certificate), "key": read(key)}));
+    let (authority, resolve) =
+        (authority.file().display().to_string(), format!("gateway.test:{port}:127.0.0.1"));
+    let url = format!("https://gateway.test:{port}/x");
+    let call = |more: &[&str]| curl(&[&["--cacert", &authority, "--resolve", &resolve, &url], more].concat());
+    for version in ["--http1.1", "--http2"] {
+        let said = call(&["--haproxy-protocol", version]);
+        assert!(said.output.contains("X-Forwarded-Proto: https"), "{said:?}");
+    }
+    assert!(!call(&[]).is_success, "TLS without a header");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! HTTP/3 (`enable_http3`), called by quinn's client.
 
 mod client;
+mod upgrade;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
