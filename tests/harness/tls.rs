@@ -47,6 +47,27 @@ impl Authority {
         (at("pem"), at("key"))
     }
 
+    /// A certificate for `name` and its key, both in PEM.
+    pub fn pair(&self, name: &str) -> (String, String) {
+        let (certificate, key) = self.issue(name);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// The same with a key of this kind and whatever else `change` does.
+    pub fn pair_with(
+        &self,
+        name: &str,
+        kind: &'static rcgen::SignatureAlgorithm,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
+        params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
+        let key = KeyPair::generate_for(kind).expect("a key can be made");
+        let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a well-formed name");
         params.distinguished_name.push(DnType::CommonName, name);

@@ -1,0 +1,1 @@
+//! TLS to upstreams: whose certificates are trusted, and what the gateway shows of itself.
