@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Issues certificates for names under a test's control.
@@ -74,6 +75,25 @@ impl Authority {
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
         (certificate, key)
+    }
+
+    /// What a server for `name` needs that lets in only clients with a certificate of this authority.
+    pub fn mutual_server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        let (certificate, key) = self.issue(name);
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        let own = CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("it was written by us");
+        roots.add(own).expect("a certificate of an authority");
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows them")
+            .with_client_cert_verifier(verifier.build().expect("there is a root"))
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .expect("key and certificate belong together");
+        Arc::new(config)
     }
 
     /// What a server for `name` (a DNS name or an address) needs.

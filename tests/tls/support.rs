@@ -32,7 +32,11 @@ impl Https {
 
     /// PUTs a certificate of the authority for these names; `more` is what else the resource says.
     pub(crate) fn put(&self, id: &str, snis: &[&str], mut more: Value) {
-        let (cert, key) = self.authority.pair(snis[0]);
+        let kind = &rcgen::PKCS_ECDSA_P256_SHA256;
+        let (cert, key) = self.authority.pair_with(snis[0], kind, |params| {
+            let name = |sni: &&str| rcgen::SanType::DnsName((*sni).try_into().unwrap());
+            params.subject_alt_names = snis.iter().map(name).collect();
+        });
         more["cert"] = json!(cert);
         more["key"] = json!(key);
         more["snis"] = json!(snis);

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-pub use client::{ClientIdentity, client_config, client_config_as, trust};
+pub use client::{client_config, client_config_as, trust};
 pub use handshake::{AcceptError, Accepted, accept};
 pub use info::{ClientCertificate, TlsInfo, Verified};
 pub use verification::{Terms, Verification};

@@ -1,14 +1,13 @@
 //! TLS to peers: one configuration for each way to verify, so that peers share its session tickets.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use aws_lc_rs::digest;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -30,58 +29,37 @@ pub fn trust(pems: &[String], system_too: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// What this side shows of itself to peers that ask: a certificate and its key.
-#[derive(Clone)]
-pub struct ClientIdentity {
-    certified: Arc<CertifiedKey>,
-    digest: [u8; 32],
-}
+/// Configurations by whether they verify, and what they show.
+type Known = BTreeMap<(bool, [u8; 32]), Weak<ClientConfig>>;
 
-impl ClientIdentity {
-    /// Reads both from PEM.
-    pub fn read(cert_pem: &str, key_pem: &str) -> Result<Self, String> {
-        let certified = certificate::read(cert_pem, key_pem)?;
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&(cert_pem.len() as u64).to_be_bytes());
-        context.update(cert_pem.as_bytes());
-        context.update(key_pem.as_bytes());
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.finish().as_ref());
-        Ok(Self { certified, digest })
-    }
-}
-
-impl PartialEq for ClientIdentity {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
-    }
-}
-
-impl Eq for ClientIdentity {}
-
-impl fmt::Debug for ClientIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientIdentity")
-    }
-}
-
-/// Like [`client_config`], for peers that ask who we are. Configurations are shared for as long as somebody has them,
-/// and with them the sessions of peers.
-pub fn client_config_as(verifies: bool, identity: &ClientIdentity) -> Arc<ClientConfig> {
-    static KNOWN: Mutex<BTreeMap<(bool, [u8; 32]), Weak<ClientConfig>>> = Mutex::new(BTreeMap::new());
+/// Like [`client_config`], for peers that ask who we are: they are shown this certificate (PEM), of which this is the
+/// key. Configurations are shared for as long as somebody has them, and with them the sessions of peers.
+pub fn client_config_as(verifies: bool, cert_pem: &str, key_pem: &str) -> Result<Arc<ClientConfig>, String> {
+    static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (verifies, identity.digest);
+    let key = (verifies, fingerprint(cert_pem, key_pem));
     if let Some(config) = known.get(&key).and_then(Weak::upgrade) {
-        return config;
+        return Ok(config);
     }
+    let certified = certificate::read(cert_pem, key_pem)?;
     let mut config = ClientConfig::clone(&client_config(verifies));
-    // Sessions are this identity's own: one that was gone on with would be somebody else's.
+    // A session that was made as somebody else would be gone on with as somebody else.
     config.resumption = Resumption::default();
-    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity.certified.clone()));
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
     let config = Arc::new(config);
     known.retain(|_, config| config.strong_count() > 0);
     known.insert(key, Arc::downgrade(&config));
-    config
+    Ok(config)
+}
+
+fn fingerprint(cert_pem: &str, key_pem: &str) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&(cert_pem.len() as u64).to_be_bytes());
+    context.update(cert_pem.as_bytes());
+    context.update(key_pem.as_bytes());
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(context.finish().as_ref());
+    fingerprint
 }
 
 /// The configuration for peers whose certificate is verified, against what [`trust`] was told, the system's roots

@@ -9,6 +9,7 @@ use lockgate_resource::{
     Id, Kind, PluginConfig, Plugins, Record, RefusedResource, Resources, Route, Service, Status,
 };
 
+use super::identity::{is_any_renewed, is_renewed};
 use super::metadata::LiveMetadata;
 use super::route::{CompiledRoute, Sources};
 use super::upstream::CompiledUpstream;
@@ -79,7 +80,8 @@ impl Compiler {
         }
         let shares = |kind| resources.shares(&previous.resources, kind);
         let parts = [Kind::Service, Kind::Upstream, Kind::PluginConfig];
-        let again: Vec<_> = if parts.into_iter().all(shares) && renewed.is_empty() {
+        let is_certified = !is_any_renewed(&resources, previous);
+        let again: Vec<_> = if parts.into_iter().all(shares) && renewed.is_empty() && is_certified {
             let refused = previous.refused.iter();
             refused.filter_map(|id| resources.get(Kind::Route, id.as_str())).collect()
         } else {
@@ -88,7 +90,7 @@ impl Compiler {
         };
         for record in changed.into_iter().chain(again) {
             // One that was refused may be made of the same records, and of metadata that it could not be built with.
-            let is_open = previous.refused.contains(&record.id);
+            let is_open = previous.refused.contains(&record.id) || is_renewed(record, &resources, previous);
             if let Err(reason) = self.renew(record, renewed, is_open, next)
                 && next.refused.insert(record.id.clone())
             {
@@ -109,7 +111,9 @@ impl Compiler {
         let before = next.routes.get(&record.id).cloned();
         let sources = sources(&next.resources, &next.upstreams, record)?;
         let is_same = |before: &CompiledRoute| {
-            before.sources.are(&sources) && !renewed.iter().any(|plugin| before.pipeline.has(plugin.as_str()))
+            before.sources.are(&sources)
+                && has_upstream(before, next)
+                && !renewed.iter().any(|plugin| before.pipeline.has(plugin.as_str()))
         };
         if !is_open && before.as_deref().is_some_and(is_same) {
             return Ok(());
@@ -148,7 +152,8 @@ impl Compiler {
         let upstream = match (&route.upstream, of_service, sources.upstream.as_ref()) {
             (Some(own), ..) => {
                 let before = previous.and_then(|previous| previous.upstream.as_ref());
-                Some(CompiledUpstream::compile(own, self.keep_alive, &self.build, before)?)
+                let own = self.identified(own.clone(), &next.resources)?;
+                Some(CompiledUpstream::compile(&own, self.keep_alive, &self.build, before)?)
             }
             (None, Some(service), _) => {
                 let shared = next.service_upstreams.get(&service.id);
@@ -175,6 +180,21 @@ impl Compiler {
             rule: rule.map(Arc::new),
             sources,
         })
+    }
+}
+
+/// Whether a route has its shared upstream as it is now: that may be another though its record is the same.
+fn has_upstream(route: &CompiledRoute, next: &Snapshot) -> bool {
+    let Sources { upstream, service, .. } = &route.sources;
+    let shared = match (upstream, service) {
+        _ if route.has_own_upstream => None,
+        (Some(record), _) => next.upstreams.get(&record.id),
+        (None, Some(service)) => next.service_upstreams.get(&service.id),
+        (None, None) => None,
+    };
+    match (shared, &route.upstream) {
+        (Some(shared), Some(upstream)) => Arc::ptr_eq(&shared.compiled, upstream),
+        _ => true,
     }
 }
 

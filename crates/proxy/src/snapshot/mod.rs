@@ -5,6 +5,7 @@ mod attendance;
 mod bench;
 mod compile;
 mod global;
+mod identity;
 mod metadata;
 mod node;
 mod route;

@@ -40,22 +40,39 @@ pub(crate) struct CompiledNode {
 }
 
 /// How TLS is spoken to a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct NodeTls {
-    verifies: bool,
+    /// Whether the node's certificate is verified, and what it is shown of ours.
+    config: Arc<rustls::ClientConfig>,
     /// What the certificate is asked for by: the name that the node is sent as Host, where that is known
     /// beforehand.
     name: Box<str>,
 }
 
 impl NodeTls {
-    fn of(node: &Node, upstream: &Upstream) -> Option<Self> {
+    fn of(node: &Node, upstream: &Upstream) -> Result<Option<Self>, String> {
         let name = match (&upstream.pass_host, &upstream.upstream_host) {
             (PassHost::Rewrite, Some(host)) => without_port(host),
             _ => &node.host,
         };
-        let verifies = upstream.tls.as_ref().is_some_and(|tls| tls.verify);
-        upstream.scheme.is_tls().then(|| Self { verifies, name: name.into() })
+        if !upstream.scheme.is_tls() {
+            return Ok(None);
+        }
+        let written = upstream.tls.as_ref();
+        let verifies = written.is_some_and(|tls| tls.verify);
+        let shown = written.and_then(|tls| Some((tls.client_cert.as_ref()?, tls.client_key.as_ref()?)));
+        let config = match shown {
+            None => tls::client_config(verifies),
+            Some((cert, key)) => tls::client_config_as(verifies, cert, key)
+                .map_err(|reason| format!("tls.client_cert and tls.client_key: {reason}"))?,
+        };
+        Ok(Some(Self { config, name: name.into() }))
+    }
+}
+
+impl PartialEq for NodeTls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
     }
 }
 
@@ -173,7 +190,7 @@ impl CompiledNode {
         cx: &BuildContext,
         before: Option<&Self>,
     ) -> Result<Self, String> {
-        let tls = NodeTls::of(node, upstream);
+        let tls = NodeTls::of(node, upstream)?;
         let is_same = |before: &&Self| {
             before.tls == tls
                 && before.keep_alive == keep_alive
@@ -189,7 +206,7 @@ impl CompiledNode {
         let peer_tls = tls.as_ref().map(|tls| {
             let name = ServerName::try_from(String::from(&*tls.name));
             let name = name.map_err(|_| format!("{} cannot be a TLS name", tls.name))?;
-            let config = tls::client_config(tls.verifies);
+            let config = tls.config.clone();
             Ok::<_, String>(PeerTls { config, name })
         });
         let peer_tls = peer_tls.transpose()?;

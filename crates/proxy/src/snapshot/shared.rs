@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lockgate_resource::{Id, Kind, Record, RefusedResource, Resources, Service, Upstream};
 
 use super::compile::refusal;
+use super::identity::is_renewed;
 use super::upstream::CompiledUpstream;
 use super::{Compiler, SharedUpstream, Snapshot};
 
@@ -18,9 +19,16 @@ impl Compiler {
         refused: &mut Vec<RefusedResource>,
     ) -> BTreeMap<Id, SharedUpstream> {
         let mut compile = |(id, record): (&Id, &Arc<Record>)| {
-            let shared = self
-                .shared(record, previous.upstreams.get(id), refused, || Upstream::from_value(&record.value));
-            Some((id.clone(), shared?))
+            let before = previous.upstreams.get(id);
+            let is_same = |before: &&SharedUpstream| {
+                Arc::ptr_eq(&before.source, record) && !is_renewed(record, resources, previous)
+            };
+            if let Some(same) = before.filter(is_same) {
+                return Some((id.clone(), same.clone()));
+            }
+            let read =
+                || Upstream::from_value(&record.value).and_then(|read| self.identified(read, resources));
+            Some((id.clone(), self.shared(record, before, refused, read)?))
         };
         resources.of(Kind::Upstream).iter().filter_map(&mut compile).collect()
     }
@@ -35,11 +43,14 @@ impl Compiler {
         let mut compile = |(id, record): (&Id, &Arc<Record>)| {
             record.value.get("upstream")?;
             let before = previous.service_upstreams.get(id);
-            if let Some(same) = before.filter(|before| Arc::ptr_eq(&before.source, record)) {
+            let is_same = |before: &&SharedUpstream| {
+                Arc::ptr_eq(&before.source, record) && !is_renewed(record, resources, previous)
+            };
+            if let Some(same) = before.filter(is_same) {
                 return Some((id.clone(), same.clone()));
             }
             let upstream = Service::from_value(&record.value).ok()?.upstream?;
-            let shared = self.shared(record, before, refused, || Ok(upstream));
+            let shared = self.shared(record, before, refused, || self.identified(upstream, resources));
             Some((id.clone(), shared?))
         };
         resources.of(Kind::Service).iter().filter_map(&mut compile).collect()
@@ -52,9 +63,6 @@ impl Compiler {
         refused: &mut Vec<RefusedResource>,
         read: impl FnOnce() -> Result<Upstream, String>,
     ) -> Option<SharedUpstream> {
-        if let Some(same) = before.filter(|before| Arc::ptr_eq(&before.source, record)) {
-            return Some(same.clone());
-        }
         let compiled = read().and_then(|upstream| {
             let before = before.map(|before| &before.compiled);
             CompiledUpstream::compile(&upstream, self.keep_alive, &self.build, before)

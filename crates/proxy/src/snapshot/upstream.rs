@@ -63,7 +63,6 @@ impl CompiledUpstream {
         cx: &BuildContext,
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, String> {
-        refuse_unsupported(upstream)?;
         let written = without_words(upstream);
         if let Some(same) = previous.filter(|previous| previous.written == written) {
             return Ok(same.clone());
@@ -164,21 +163,6 @@ fn without_words(upstream: &Upstream) -> Upstream {
     (written.create_time, written.update_time) = (None, None);
     written.labels.clear();
     written
-}
-
-fn refuse_unsupported(upstream: &Upstream) -> Result<(), String> {
-    let refused = |what: &str| Err(format!("{what} is not supported by this version"));
-    match upstream {
-        upstream
-            if upstream
-                .tls
-                .as_ref()
-                .is_some_and(|tls| tls.client_cert.is_some() || tls.client_cert_id.is_some()) =>
-        {
-            refused("tls.client_cert")
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
