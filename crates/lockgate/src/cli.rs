@@ -300,8 +300,8 @@ mod tests {
             (is_right, String::from_utf8(out).unwrap())
         };
         assert_eq!(
-            said("apisix:\n  ssl: {}\n"),
-            (true, "warning: apisix.ssl: is not known here and has no effect\nOK\n".into())
+            said("apisix:\n  extra_lua_path: {}\n"),
+            (true, "warning: apisix.extra_lua_path: is not known here and has no effect\nOK\n".into())
         );
         let (is_right, text) = said("apisix:\n  node_listen: x\n");
         assert!(!is_right);

@@ -138,12 +138,12 @@ fn every_section_of_nginx_is_read() {
 
 #[test]
 fn unknown_keys_are_named_in_full_and_have_no_effect() {
-    let yaml = "apisix: {ssl: {enable: true}, node_listen: [{port: 80, backlog: 1}]}\nplugins: [cors]\n";
+    let yaml = "apisix: {extra_lua_path: /x, node_listen: [{port: 80, backlog: 1}]}\nplugins: [cors]\n";
     let (settings, warnings) = Settings::parse(yaml, |_| None).unwrap();
     assert_eq!(settings.listeners[0].port, 80);
     let named: Vec<_> = warnings.iter().map(|warning| warning.path.as_str()).collect();
-    assert_eq!(named, ["apisix.node_listen[0].backlog", "apisix.ssl", "plugins"]);
-    assert_eq!(warnings[1].to_string(), "apisix.ssl: is not known here and has no effect");
+    assert_eq!(named, ["apisix.node_listen[0].backlog", "apisix.extra_lua_path", "plugins"]);
+    assert_eq!(warnings[1].to_string(), "apisix.extra_lua_path: is not known here and has no effect");
 }
 
 #[test]
