@@ -268,18 +268,20 @@ fn is_secret(text: &str) -> bool {
     text.len() >= 12 && !text.starts_with('$')
 }
 
-/// The texts of fields that hold secrets.
+/// The texts of fields that hold secrets; of a private key its first line, which no line break spoils.
 fn gather_secrets(value: &Value, found: &mut Vec<String>) {
-    const FIELDS: [&str; 7] = [
+    const FIELDS: [&str; 6] = [
         "apikey",
         "secretkey",
         "secret_key",
         "session_token",
         "master_apikey",
         "service_token",
-        "client_key",
     ];
     match value {
+        Value::String(text) if text.contains("PRIVATE KEY-----") => {
+            found.extend(text.lines().nth(1).map(str::to_owned));
+        }
         Value::Array(items) => items.iter().for_each(|item| gather_secrets(item, found)),
         Value::Object(fields) => {
             for (name, field) in fields {

@@ -1,5 +1,7 @@
 //! Secrets stay secret, headers stay where they belong, and the Admin API stays closed.
 
+mod certificates;
+
 use std::path::Path;
 
 use lockgate_tests::{ADMIN_KEY, FakeUpstream, Gateway, Settings, Then, closed_port, eventually};
