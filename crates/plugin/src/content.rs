@@ -42,7 +42,7 @@ pub(crate) struct Content {
 
 #[derive(Debug)]
 struct Read {
-    /// `None` for one that is too long or broke off.
+    /// `None` for one that is too long, broke off or is not there to be read first.
     body: Option<Bytes>,
     limits: ContentLimits,
     fields: OnceCell<Option<Value>>,
@@ -60,7 +60,8 @@ impl RequestContext {
         if self.content.read.is_some() {
             return;
         }
-        let body = request.body.peek(limits.post_args.max(limits.graphql)).await.ok();
+        let limit = limits.post_args.max(limits.graphql);
+        let body = if is_stream(request) { None } else { request.body.peek(limit).await.ok() };
         let read = Read { body, limits, fields: OnceCell::new(), operation: OnceCell::new() };
         self.content.read = Some(Box::new(read));
     }
@@ -110,6 +111,13 @@ impl Read {
         }
         Operation::read(std::str::from_utf8(body).ok()?)
     }
+}
+
+/// Whether the body is one side of a conversation: it may not end before there is an answer.
+fn is_stream(request: &Request) -> bool {
+    let is_grpc =
+        content_type(request).get(..16).is_some_and(|name| name.eq_ignore_ascii_case("application/grpc"));
+    is_grpc || request.is_extended_connect() || request.method == Method::CONNECT
 }
 
 fn content_type(request: &Request) -> &str {

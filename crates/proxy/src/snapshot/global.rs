@@ -47,12 +47,12 @@ impl GlobalRules {
                 continue;
             }
             has_changed = true;
-            let built =
+            let made =
                 GlobalRule::from_value(&record.value).and_then(|rule| self.no_twin(rule)).and_then(|rule| {
                     let before = old.map(|old| &*old.pipeline);
                     Pipeline::build(&rule.plugins, &compiler.registry, build, before)
                 });
-            match (built, old) {
+            match (made, old) {
                 (Ok(pipeline), _) => {
                     let rule = LiveRule { source: record.clone(), pipeline: Arc::new(pipeline) };
                     self.rules.insert(id.clone(), rule);
