@@ -270,14 +270,8 @@ fn is_secret(text: &str) -> bool {
 
 /// The texts of fields that hold secrets; of a private key its first line, which no line break spoils.
 fn gather_secrets(value: &Value, found: &mut Vec<String>) {
-    const FIELDS: [&str; 6] = [
-        "apikey",
-        "secretkey",
-        "secret_key",
-        "session_token",
-        "master_apikey",
-        "service_token",
-    ];
+    const FIELDS: [&str; 6] =
+        ["apikey", "secretkey", "secret_key", "session_token", "master_apikey", "service_token"];
     match value {
         Value::String(text) if text.contains("PRIVATE KEY-----") => {
             found.extend(text.lines().nth(1).map(str::to_owned));
