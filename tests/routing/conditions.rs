@@ -107,7 +107,9 @@ fn a_form_decides_and_reaches_the_upstream_whole() {
 fn fields_of_json_decide_by_their_path() {
     let gateway = Gateway::start();
     let upstream = FakeUpstream::fixed("yes");
-    let body = json!({"model": "m", "user": {"age": 41, "is_admin": true}, "tags": ["a", "b"]}).to_string();
+    let body = json!({"model": "m", "user": {"age": 41, "is_admin": true}, "tags": ["a", "b"],
+        "messages": [{"type": "text"}, {"type": "image"}]})
+    .to_string();
     for (vars, expected) in [
         (json!([["post_arg.model", "==", "m"]]), true),
         (json!([["post_arg.user.age", ">", 40]]), true),
@@ -115,6 +117,8 @@ fn fields_of_json_decide_by_their_path() {
         (json!([["post_arg.user.is_admin", "==", true]]), true),
         (json!([["post_arg.tags", "has", "b"]]), true),
         (json!([["post_arg.tags", "has", "c"]]), false),
+        (json!([["post_arg.messages[*].type", "has", "image"]]), true),
+        (json!([["post_arg.messages[0].type", "has", "image"]]), false),
         (json!([["post_arg.user.nope", "==", null]]), true),
         (json!([["post_arg.model", "==", "x"]]), false),
     ] {

@@ -23,7 +23,7 @@ pub use phase::{Error, Flow, Phase};
 pub use pipeline::Pipeline;
 pub use registry::{Registered, Registry, at_path_mut};
 pub use shared::Shared;
-pub use variable::{ContentVariable, TlsVariable, Variable, without_port};
+pub use variable::{ContentVariable, JsonPath, TlsVariable, Variable, without_port};
 
 use std::future::Future;
 use std::sync::Arc;

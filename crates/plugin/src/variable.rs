@@ -1,6 +1,7 @@
 //! Variables of a request, in nginx's names: read from a name once, written out without parsing.
 
 mod content;
+mod json_path;
 mod read;
 mod tls;
 
@@ -15,6 +16,7 @@ use lockgate_telemetry::{clock, text};
 
 pub use content::ContentVariable;
 pub(crate) use content::Found;
+pub use json_path::JsonPath;
 pub use read::without_port;
 pub(crate) use read::{argument, form_bytes, query};
 pub use tls::TlsVariable;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::variable::Found;
+use crate::variable::{Found, JsonPath};
 
 /// A comparison, its operand understood.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub(super) enum Given<'a> {
     Text(&'a [u8]),
     /// A part of a body that is no text.
     Json(&'a Value),
+    /// A list of parts: what a path leads to below a root.
+    Places(&'a JsonPath, &'a Value),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,11 +96,12 @@ impl Comparison {
             Self::Matches(regex) => match given {
                 Given::Text(text) => regex.is_match(text),
                 Given::Json(Value::Number(number)) => regex.is_match(number.to_string().as_bytes()),
-                Given::Json(_) | Given::Absent => false,
+                Given::Json(_) | Given::Places(..) | Given::Absent => false,
             },
             Self::In(operands) => operands.iter().any(|operand| operand.is(given)),
             Self::Has(operand) => match given {
                 Given::Json(Value::Array(items)) => items.iter().any(|item| operand.is(item.into())),
+                Given::Places(path, root) => path.any(root, |item| operand.is(item.into())),
                 _ => false,
             },
             Self::InNetworks(networks) => {
@@ -116,6 +119,7 @@ impl<'a> From<Found<'a>> for Given<'a> {
         match found {
             Found::Text(text) => Self::Text(text.as_bytes()),
             Found::Value(value) => value.into(),
+            Found::Places(path, root) => Self::Places(path, root),
         }
     }
 }
@@ -133,7 +137,7 @@ impl<'a> Given<'a> {
     fn text(self) -> Option<&'a [u8]> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Json(_) | Self::Absent => None,
+            Self::Json(_) | Self::Places(..) | Self::Absent => None,
         }
     }
 
@@ -141,7 +145,7 @@ impl<'a> Given<'a> {
         match self {
             Self::Text(text) => number(text),
             Self::Json(Value::Number(number)) => number.as_f64(),
-            Self::Json(_) | Self::Absent => None,
+            Self::Json(_) | Self::Places(..) | Self::Absent => None,
         }
     }
 }

@@ -67,7 +67,7 @@ fn comparison(name: &str, items: &[Value]) -> Result<Rule, String> {
     };
     let variable = Variable::parse(name);
     if variable.is_none() && name.starts_with("post_arg.") {
-        return Err(format!("'{name}' is not supported: a path in a body is of names and dots"));
+        return Err(format!("'{name}' is not supported: a path in a body is of names, [N], [*] and one .."));
     }
     let compare = Rule::Compare { variable, comparison };
     Ok(if is_reversed { Rule::Not(Box::new(compare)) } else { compare })

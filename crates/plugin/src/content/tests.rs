@@ -98,6 +98,8 @@ async fn a_condition_asks_for_content_once_and_compares_it_as_it_is() {
         json!([["post_arg.n", "==", 7], ["post_arg.n", "in", [7]], ["post_arg.n", ">", "6"]]),
         json!([["post_arg.deep.on", "==", true]]),
         json!([["post_arg.deep.list", "has", "a"], ["post_arg.deep.list", "has", 1]]),
+        json!([["post_arg.deep.list[*]", "has", "a"], ["post_arg..list[1]", "has", 1]]),
+        json!([["post_arg.deep.list[*]", "!", "has", "1"], ["post_arg.nope[*]", "==", null]]),
         json!([["post_arg.deep.nope", "==", null], ["post_arg.model.x", "==", null]]),
         json!([["post_arg_model", "==", null], ["graphql_name", "==", null]]),
     ] {
@@ -107,8 +109,11 @@ async fn a_condition_asks_for_content_once_and_compares_it_as_it_is() {
         assert!(!holds(condition.clone(), &request, &cx), "{condition}");
     }
     assert_eq!(request.body.collect(1000).await.unwrap(), body);
-    let error = crate::Condition::parse(&json!([["post_arg.a[*].b", "==", 1]])).unwrap_err();
-    assert_eq!(error, "'post_arg.a[*].b' is not supported: a path in a body is of names and dots");
+    let error = crate::Condition::parse(&json!([["post_arg.a[1:2]", "==", 1]])).unwrap_err();
+    assert_eq!(
+        error,
+        "'post_arg.a[1:2]' is not supported: a path in a body is of names, [N], [*] and one .."
+    );
 }
 
 #[tokio::test]
@@ -120,4 +125,37 @@ async fn what_is_longer_than_the_limit_has_no_fields_and_is_sent_on_whole() {
     cx.read_content(&mut request, ContentLimits { post_args: 6, graphql: 0 }).await;
     assert_eq!(cx.fields(&request), None);
     assert_eq!(request.body.collect(7).await.unwrap(), "a=1&b=2");
+}
+
+#[tokio::test]
+async fn one_side_of_a_conversation_is_not_waited_for() {
+    struct Silent;
+
+    impl lockgate_http::BodyStream for Silent {
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<bool, lockgate_http::BodyError>> {
+            std::task::Poll::Pending
+        }
+
+        fn data(&self) -> &[u8] {
+            &[]
+        }
+
+        fn consume(&mut self, _: usize) {}
+
+        fn length(&self) -> Option<u64> {
+            None
+        }
+    }
+
+    for (method, content_type) in [(Method::POST, "application/grpc+proto"), (Method::CONNECT, "")] {
+        let mut request = Request::new(method, "/").unwrap();
+        request.headers.append("Content-Type", content_type.as_bytes()).unwrap();
+        request.body = lockgate_http::Body::stream(Silent);
+        let (_, mut cx) = crate::variable::tests::request();
+        cx.read_content(&mut request, ContentLimits::default()).await;
+        assert_eq!(cx.fields(&request), None);
+    }
 }

@@ -4,6 +4,7 @@ use lockgate_http::Request;
 use serde_json::Value;
 
 use super::Variable;
+use super::json_path::JsonPath;
 use crate::RequestContext;
 
 /// A part of the body, or of a GraphQL query. It may be more than a text.
@@ -13,6 +14,8 @@ pub enum ContentVariable {
     FormField(Box<str>),
     /// `post_arg.NAME.NAME`: a field of a form, or of JSON.
     Field(Box<[Box<str>]>),
+    /// `post_arg.NAME[*].NAME`: the list of what a path leads to.
+    Path(JsonPath),
     /// `graphql_operation`: `query`, `mutation` or `subscription`.
     GraphqlOperation,
     /// `graphql_name`: the operation's name; empty for one without.
@@ -29,12 +32,21 @@ impl ContentVariable {
             "graphql_root_fields" => Self::GraphqlRootFields,
             _ => match name.strip_prefix("post_arg_") {
                 Some(name) => Self::FormField(Some(name).filter(|name| !name.is_empty())?.into()),
-                None => Self::Field(path(name.strip_prefix("post_arg.")?)?),
+                None => Self::path(name.strip_prefix("post_arg.")?)?,
             },
         })
     }
 
-    fn value<'a>(&self, request: &Request, cx: &'a RequestContext) -> Option<Found<'a>> {
+    /// Names and dots lead to one place, all else to a list of places.
+    fn path(text: &str) -> Option<Self> {
+        if text.contains(['[', '*']) || text.contains("..") || text.starts_with('.') {
+            return JsonPath::parse(text).map(Self::Path);
+        }
+        let is_plain = text.split('.').all(|name| !name.is_empty());
+        is_plain.then(|| Self::Field(text.split('.').map(Box::from).collect()))
+    }
+
+    fn value<'a>(&'a self, request: &Request, cx: &'a RequestContext) -> Option<Found<'a>> {
         let operation = || cx.operation(request);
         Some(match self {
             Self::FormField(name) => {
@@ -49,6 +61,10 @@ impl ContentVariable {
                     value = value.as_object()?.get(&**name)?;
                 }
                 Found::Value(value)
+            }
+            Self::Path(path) => {
+                let root = cx.fields(request)?;
+                Some(Found::Places(path, root)).filter(|_| path.any(root, |_| true))?
             }
             Self::GraphqlOperation => Found::Text(operation()?.kind),
             Self::GraphqlName => Found::Text(&operation()?.name),
@@ -71,6 +87,15 @@ impl ContentVariable {
                 super::display(value, out);
                 true
             }
+            Some(Found::Places(path, root)) => {
+                let mut list = Vec::new();
+                path.any(root, |value| {
+                    list.push(value.clone());
+                    false
+                });
+                super::display(Value::from(list), out);
+                true
+            }
         }
     }
 }
@@ -80,6 +105,8 @@ impl ContentVariable {
 pub(crate) enum Found<'a> {
     Text(&'a str),
     Value(&'a Value),
+    /// One place or more, below a root.
+    Places(&'a JsonPath, &'a Value),
 }
 
 impl Variable {
@@ -89,16 +116,10 @@ impl Variable {
     }
 
     /// The part of the content that it is.
-    pub(crate) fn of_content<'a>(&self, request: &Request, cx: &'a RequestContext) -> Option<Found<'a>> {
+    pub(crate) fn of_content<'a>(&'a self, request: &Request, cx: &'a RequestContext) -> Option<Found<'a>> {
         match self {
             Self::Content(variable) => variable.value(request, cx),
             _ => None,
         }
     }
-}
-
-/// The names of a path; `None` for what APISIX hands to `JSONPath`, which is not read here.
-fn path(text: &str) -> Option<Box<[Box<str>]>> {
-    let is_plain = !text.contains(['[', '*']) && text.split('.').all(|name| !name.is_empty());
-    is_plain.then(|| text.split('.').map(Box::from).collect())
 }
