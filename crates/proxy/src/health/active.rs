@@ -85,7 +85,7 @@ impl Plan {
         if !http_req_body.is_empty() {
             line("Content-Length", &http_req_body.len().to_string());
         }
-        req_headers.iter().for_each(|header| request.extend([header, "\r\n"]));
+        request.extend(req_headers.iter().flat_map(|header| [header, "\r\n"]));
         request.extend(["\r\n", http_req_body]);
         Some(request.into_bytes())
     }
@@ -181,5 +181,5 @@ async fn watch_set(plan: &Arc<Plan>, nodes: &Nodes, set: &Arc<NodeSet>) {
 /// Up to a tenth earlier, so that the checks of many gateways do not come all at once.
 fn jittered(interval: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8) % 100;
-    interval - interval * u32::try_from(random).unwrap_or_default() / 1000
+    interval.saturating_sub(interval * u32::try_from(random).unwrap_or_default() / 1000)
 }

@@ -10,6 +10,7 @@ use lockgate_resource::{Id, Kind, Record, Resources, Revision};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use crate::Routing;
 use crate::snapshot::{Compiler, Snapshot};
@@ -63,8 +64,13 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let build = BuildContext::new(Resolver::new(runtime.handle().clone(), []), Arc::new(Opener));
+        // Nothing is done in the background of a runtime that has ended.
+        Self::on(tokio::runtime::Builder::new_current_thread().build().unwrap().handle())
+    }
+
+    /// One whose upstreams are attended to on this runtime.
+    pub(super) fn on(runtime: &Handle) -> Self {
+        let build = BuildContext::new(Resolver::new(runtime.clone(), []), Arc::new(Opener));
         let shared = build.shared.clone();
         let registry = Arc::new(Registry::new().with::<Greeter>());
         let compiler = Compiler {
