@@ -10,7 +10,7 @@ pub(crate) fn check() -> Result<()> {
     let rules = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let (allowed, banned) = (strings(&rules, "allow = ["), strings(&rules, "deny = ["));
     let mut faults = Vec::new();
-    for (package, licence) in metadata::built()? {
+    for (package, licence) in metadata::built(&strings(&rules, "targets = ["))? {
         let name = package.split(' ').next().unwrap_or_default();
         if !is_allowed(&licence, &allowed) {
             faults.push(format!("{package}: licence {licence:?} is not on the list"));

@@ -27,11 +27,12 @@ pub(crate) fn load() -> Result<Value> {
     serde_json::from_slice(&output).context("cargo metadata prints JSON")
 }
 
-/// Every package that is really built, on any platform: `NAME vVERSION SOURCE` and its licence.
+/// Every package that is really built for these platforms: `NAME vVERSION SOURCE` and its licence.
 ///
 /// From `cargo tree`: metadata also names crates that only a feature nobody asked for would bring.
-pub(crate) fn built() -> Result<Vec<(String, String)>> {
-    let mut arguments = vec!["tree", "--locked", "--workspace", "--target", "all"];
+pub(crate) fn built(targets: &[String]) -> Result<Vec<(String, String)>> {
+    let mut arguments = vec!["tree", "--locked", "--workspace"];
+    arguments.extend(targets.iter().flat_map(|target| ["--target", target]));
     arguments.extend(["--prefix", "none", "--format", "{p}|{l}"]);
     let text = String::from_utf8(cargo(&arguments)?).context("cargo tree prints UTF-8")?;
     let mut packages: Vec<(String, String)> = text
