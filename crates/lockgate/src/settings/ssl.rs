@@ -136,3 +136,59 @@ fn read_ciphers(place: &Place<'_>) -> Option<Vec<CipherSuite>> {
     }
     Some(known.into_iter().filter_map(cipher).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use lockgate_http::tls::server::Versions;
+
+    use super::super::{Settings, Warning};
+
+    fn parse(yaml: &str) -> (Settings, Vec<Warning>) {
+        Settings::parse(yaml, |_| None).unwrap()
+    }
+
+    #[test]
+    fn https_is_served_at_9443_unless_it_is_switched_off_or_elsewhere() {
+        let ports = |yaml: &str| {
+            let ssl = parse(yaml).0.ssl;
+            let port = |one: &super::SslListener| (one.listener.port, one.listener.http2, one.http3);
+            (ssl.listeners.iter().map(port).collect::<Vec<_>>(), ssl.is_listen_set)
+        };
+        assert_eq!(ports(""), (vec![(9443, true, false)], false));
+        assert_eq!(ports("apisix: {ssl: {enable: false}}").0, []);
+        let listen = "apisix: {ssl: {listen: [443, {port: 444, enable_http2: false, enable_http3: true}]}}";
+        assert_eq!(ports(listen), (vec![(443, true, false), (444, false, true)], true));
+        assert!(Settings::parse("apisix: {ssl: {listen: [{}]}}", |_| None).is_err());
+        let dev = parse("apisix: {ssl: {listen: [{ip: 0.0.0.0, port: 1}]}}").0.on_loopback(None);
+        assert!(dev.unwrap_err().to_string().starts_with("apisix.ssl.listen[0]: lockgate dev"));
+    }
+
+    #[test]
+    fn versions_and_cipher_suites_that_are_not_there_are_named_and_left_out() {
+        let (settings, warnings) = parse(
+            "apisix: {ssl: {ssl_protocols: TLSv1.1 TLSv1.2, \
+             ssl_ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256'}}",
+        );
+        assert_eq!(settings.ssl.versions, Versions { tls12: true, tls13: false });
+        assert_eq!(settings.ssl.ciphers.len(), 1);
+        let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        assert!(texts[0].starts_with("apisix.ssl.ssl_protocols: TLSv1.1 is not safe"), "{texts:?}");
+        assert!(texts[1].starts_with("apisix.ssl.ssl_ciphers: DHE-RSA-AES128-GCM-SHA256"), "{texts:?}");
+        for wrong in ["ssl_protocols: TLSv1.1", "ssl_protocols: x", "ssl_ciphers: x", "ssl_ciphers: 1"] {
+            assert!(Settings::parse(&format!("apisix: {{ssl: {{{wrong}}}}}"), |_| None).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_files_the_systems_or_both() {
+        let trusted = |yaml: &str| {
+            let ssl = parse(&format!("apisix: {{ssl: {{ssl_trusted_certificate: '{yaml}'}}}}")).0.ssl;
+            (ssl.trusts_system, ssl.trusted)
+        };
+        assert_eq!(trusted("system"), (true, vec![]));
+        assert_eq!(trusted("/ca.pem"), (false, vec![PathBuf::from("/ca.pem")]));
+        assert_eq!(trusted("system, /ca.pem"), (true, vec![PathBuf::from("/ca.pem")]));
+    }
+}
