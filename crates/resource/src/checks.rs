@@ -286,7 +286,7 @@ mod tests {
 
     fn read(checks: &Value) -> Result<Upstream, String> {
         let upstream = json!({"nodes": {"a:80": 1}, "checks": checks});
-        Kind::Upstream.schema().check(&upstream).map_err(|error| error.to_string())?;
+        Kind::Upstream.schema().check(&upstream)?;
         Upstream::from_value(&upstream)
     }
 
