@@ -2,6 +2,7 @@
 
 mod conditions;
 mod failures;
+mod guide;
 mod matching;
 mod routers;
 mod shared;
