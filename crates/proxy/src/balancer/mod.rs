@@ -83,15 +83,12 @@ impl Balancer {
     /// there are no others.
     pub fn pick(&self, key: u64, asked: &[usize]) -> Option<usize> {
         let untried = |node: usize| !asked.contains(&node);
-        if !self.is_checked {
+        let is_healthy = |node: usize| self.states[node].health.is_healthy();
+        // Asked first: a pick that finds nobody has moved the turn on nevertheless.
+        if !self.is_checked || !self.levels.iter().any(|level| level.has(&is_healthy)) {
             return self.pick_fit(key, &untried);
         }
-        let is_healthy = |node: usize| self.states[node].health.is_healthy();
-        let picked = self.pick_fit(key, &|node| untried(node) && is_healthy(node));
-        picked.or_else(|| {
-            let is_any_healthy = self.levels.iter().any(|level| level.has(&is_healthy));
-            if is_any_healthy { None } else { self.pick_fit(key, &untried) }
-        })
+        self.pick_fit(key, &|node| untried(node) && is_healthy(node))
     }
 
     fn pick_fit(&self, key: u64, is_fit: &impl Fn(usize) -> bool) -> Option<usize> {

@@ -129,6 +129,17 @@ fn where_no_node_is_well_all_are_asked() {
 }
 
 #[test]
+fn where_no_node_is_well_turns_are_kept() {
+    for balance in [Balance::RoundRobin, Balance::LeastConn] {
+        let nodes = equal(2);
+        let balancer = Balancer::new(balance, &nodes, true);
+        nodes.iter().for_each(fail);
+        let picks: Vec<_> = (0..4).map(|_| balancer.pick(0, &[]).unwrap()).collect();
+        assert_eq!(picks, [0, 1, 0, 1], "{balance:?}");
+    }
+}
+
+#[test]
 fn a_ring_of_unfit_nodes_is_given_up_on() {
     let nodes = equal(1000);
     let balancer = Balancer::new(Balance::Chash, &nodes, true);
