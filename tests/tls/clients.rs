@@ -25,7 +25,12 @@ impl Mutual {
     /// curl with a certificate of an authority.
     fn as_client(&self, of: &Authority, name: &str, path: &str, more: &[&str]) -> lockgate_tests::Curl {
         let (cert, key) = of.files("client.example");
-        let mut arguments = vec!["--cert", cert.to_str().unwrap(), "--key", key.to_str().unwrap()];
+        let mut arguments = vec![
+            "--cert",
+            cert.to_str().expect("a path of ASCII"),
+            "--key",
+            key.to_str().expect("a path of ASCII"),
+        ];
         arguments.extend(more);
         self.https.curl(name, path, &arguments)
     }

@@ -17,29 +17,33 @@ pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
 pub(crate) fn client(https: &Https) -> Arc<ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots
-        .add(rustls::pki_types::CertificateDer::from_pem_slice(https.authority.pem().as_bytes()).unwrap())
-        .unwrap();
+        .add(
+            rustls::pki_types::CertificateDer::from_pem_slice(https.authority.pem().as_bytes())
+                .expect("rcgen writes PEM"),
+        )
+        .expect("an authority's certificate");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows them");
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A connection for this name; the handshake is done with the first request.
 pub(crate) fn connect(https: &Https, name: &str, client: &Arc<ClientConfig>) -> Tls {
-    let socket = TcpStream::connect(https.port).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    let name = name.to_owned().try_into().unwrap();
-    StreamOwned::new(ClientConnection::new(client.clone(), name).unwrap(), socket)
+    let socket = TcpStream::connect(https.port).expect("the gateway listens");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a deadline of more than zero");
+    let name = name.to_owned().try_into().expect("a name");
+    StreamOwned::new(ClientConnection::new(client.clone(), name).expect("a configuration that fits"), socket)
 }
 
 /// The head of the answer to a GET of a host, and all that came with it.
 pub(crate) fn get(tls: &mut Tls, host: &str) -> String {
-    write!(tls, "GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    write!(tls, "GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("the gateway reads");
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
-        let count = tls.read(&mut piece).unwrap();
+        let count = tls.read(&mut piece).expect("the gateway answers");
         assert!(count > 0, "the connection ended within {:?}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&piece[..count]);
     }

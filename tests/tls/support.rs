@@ -34,7 +34,7 @@ impl Https {
     pub(crate) fn put(&self, id: &str, snis: &[&str], mut more: Value) {
         let kind = &rcgen::PKCS_ECDSA_P256_SHA256;
         let (cert, key) = self.authority.pair_with(snis[0], kind, |params| {
-            let name = |sni: &&str| rcgen::SanType::DnsName((*sni).try_into().unwrap());
+            let name = |sni: &&str| rcgen::SanType::DnsName((*sni).try_into().expect("a name of ASCII"));
             params.subject_alt_names = snis.iter().map(name).collect();
         });
         more["cert"] = json!(cert);
@@ -47,7 +47,8 @@ impl Https {
     pub(crate) fn curl(&self, name: &str, path: &str, more: &[&str]) -> Curl {
         let (resolve, url) = (format!("{name}:{}:127.0.0.1", self.port.port()), self.url(name, path));
         let ca = self.authority.file();
-        let mut arguments = vec!["-i", "--resolve", &resolve, "--cacert", ca.to_str().unwrap()];
+        let mut arguments =
+            vec!["-i", "--resolve", &resolve, "--cacert", ca.to_str().expect("a path of ASCII")];
         arguments.extend(more);
         arguments.push(&url);
         curl(&arguments)
