@@ -1,6 +1,6 @@
 //! What routes share: plugin configs, services, global rules.
 
-use lockgate_tests::{FakeUpstream, Gateway};
+use lockgate_tests::{FakeUpstream, Gateway, Settings, eventually};
 use serde_json::{Value, json};
 
 /// A plugin that answers with what this upstream says.
@@ -99,5 +99,21 @@ fn a_service_gives_a_route_what_the_route_does_not_say() {
         let reply = gateway.get_as(target, host);
         let answer = if reply.status == 200 { reply.text() } else { reply.status.to_string() };
         assert_eq!(answer, expected, "{target} {host}");
+    }
+}
+
+#[test]
+fn a_log_line_names_the_route_its_service_and_the_uri_that_matched() {
+    let upstream = FakeUpstream::fixed("yes");
+    let format = "<$route_id|$route_name|$service_id|$service_name|$matched_uri|$uri_param_id|$balancer_ip:$balancer_port>";
+    let settings = Settings::new().set("nginx_config.http", json!({"access_log_format": format}));
+    let gateway = Gateway::with(settings);
+    gateway.put("/services/s", json!({"name": "shop"}));
+    let route = json!({"uris": ["/a", "/b/:id"], "name": "orders", "service_id": "s"});
+    gateway.route("1", route, &upstream.node());
+    assert_eq!(gateway.get("/b/7").status, 200);
+    assert_eq!(gateway.get("/none").status, 404);
+    for line in [format!("<1|orders|s|shop|/b/:id|7|{}>", upstream.node()), "<-|-|-|-|-|-|-:->".to_owned()] {
+        eventually(&line, || gateway.output().contains(&line).then_some(()));
     }
 }
