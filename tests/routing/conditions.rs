@@ -159,6 +159,18 @@ fn a_body_in_chunks_decides_as_one_of_a_length_does() {
 }
 
 #[test]
+fn a_client_that_waits_to_be_told_so_sends_the_body_that_decides() {
+    let (gateway, upstream) = with_vars(Settings::new(), &json!([["post_arg.a", "==", "b"]]));
+    let mut connection = gateway.connect();
+    let head = "POST /e HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9\r\n";
+    connection.send(format!("{head}Expect: 100-continue\r\n\r\n")).unwrap();
+    let interim = connection.read_head().unwrap().unwrap();
+    assert!(interim.raw.starts_with(b"HTTP/1.1 100 "));
+    assert!(has_matched(&connection.exchange(br#"{"a":"b"}"#)));
+    assert_eq!(upstream.next().body, br#"{"a":"b"}"#);
+}
+
+#[test]
 fn a_body_that_is_too_long_to_be_read_decides_nothing_and_passes_whole() {
     let upstream = FakeUpstream::start(|request, connection| {
         connection.answer("200 OK", &[], request.body.len().to_string()).map(|()| Then::Keep)
