@@ -304,7 +304,7 @@ fn a_tunnel_in_which_nothing_is_said_ends() {
     let (upstream, _heads) = upstream(|mut connection| drop(connection.read_to_close()));
     let gateway = Gateway::start();
     let to = json!({"type": "roundrobin", "nodes": {upstream.node(): 1},
-                    "timeout": {"connect": 5, "send": 5, "read": 0.3}});
+                    "timeout": {"connect": 5, "send": 5, "read": 3}});
     gateway.put("/routes/1", json!({"uri": "/chat", "enable_websocket": true, "upstream": to}));
     let mut client = Client::open(&gateway);
     client.send(headers(1, END_HEADERS, block(&CONNECT)));
