@@ -74,3 +74,37 @@ impl Readable for DnsOrder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    fn dns(written: &str) -> Result<Option<DnsSettings>, String> {
+        let read = Settings::parse(&format!("discovery: {{dns: {written}}}"), |_| None);
+        read.map(|(settings, _)| settings.dns).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn servers_have_the_port_of_dns_unless_they_say_another() {
+        let settings = dns("{servers: [127.0.0.1, '10.0.0.2:8600', '::1', '[::1]:54']}").unwrap().unwrap();
+        let servers: Vec<_> = settings.servers.iter().map(SocketAddr::to_string).collect();
+        assert_eq!(servers, ["127.0.0.1:53", "10.0.0.2:8600", "[::1]:53", "[::1]:54"]);
+        assert_eq!(settings.order, DnsOrder::DEFAULT);
+        let settings = dns("{servers: [127.0.0.1], order: [A, SRV]}").unwrap().unwrap();
+        assert_eq!(settings.order, [DnsOrder::A, DnsOrder::Srv]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (written, why) in [
+            ("{servers: [dns.test]}", "discovery.dns.servers[0]: expected an address such as 127.0.0.1:8600"),
+            ("{order: [A]}", "discovery.dns"),
+            ("{servers: [127.0.0.1], order: [MX]}", "expected last, SRV, A, AAAA or CNAME"),
+            ("{resolv_conf: /no/such/file}", "discovery.dns.resolv_conf: cannot be read"),
+        ] {
+            let said = dns(written).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}
