@@ -66,9 +66,9 @@ impl RequestContext {
         self.content.read = Some(Box::new(read));
     }
 
-    /// The fields of the body: of a form, or of JSON.
+    /// The fields of the body: of a form, or of JSON. A body of another type is not read for them.
     pub(crate) fn fields(&self, request: &Request) -> Option<&Value> {
-        let read = self.content.read()?;
+        let read = Some(&self.content).filter(|_| form::has_fields(content_type(request)))?.read()?;
         read.fields
             .get_or_init(|| form::fields(content_type(request), read.within(read.limits.post_args)?))
             .as_ref()

@@ -20,6 +20,15 @@ fn is(content_type: &str, name: &str) -> bool {
     content_type.split(';').next().is_some_and(|own| own.trim().eq_ignore_ascii_case(name))
 }
 
+fn is_multipart(content_type: &str) -> bool {
+    is(content_type, "multipart/form-data")
+}
+
+/// Whether a body of this type has fields at all.
+pub(super) fn has_fields(content_type: &str) -> bool {
+    is_json(content_type) || is_urlencoded(content_type) || is_multipart(content_type)
+}
+
 /// The fields; `None` where there are none to read.
 pub(super) fn fields(content_type: &str, body: &[u8]) -> Option<Value> {
     if is_json(content_type) {
@@ -28,7 +37,7 @@ pub(super) fn fields(content_type: &str, body: &[u8]) -> Option<Value> {
     if is_urlencoded(content_type) {
         return std::str::from_utf8(body).ok().map(urlencoded);
     }
-    if is(content_type, "multipart/form-data") {
+    if is_multipart(content_type) {
         return boundary(content_type).map(|boundary| parts(boundary, body));
     }
     None

@@ -159,3 +159,17 @@ async fn one_side_of_a_conversation_is_not_waited_for() {
         assert_eq!(cx.fields(&request), None);
     }
 }
+
+#[test]
+fn a_body_of_a_type_without_fields_is_not_read_for_them() {
+    let condition = crate::Condition::parse(&json!([["post_arg.a", "==", null]])).unwrap();
+    for (content_type, is_asked) in
+        [("application/octet-stream", false), ("", false), ("application/json; charset=utf-8", true)]
+    {
+        let mut request = Request::new(Method::POST, "/").unwrap();
+        request.headers.append("Content-Type", content_type.as_bytes()).unwrap();
+        let (_, cx) = crate::variable::tests::request();
+        assert!(condition.holds(&request, &cx));
+        assert_eq!(cx.asks_content(), is_asked, "{content_type}");
+    }
+}
