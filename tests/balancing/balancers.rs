@@ -7,11 +7,14 @@ use std::time::Duration;
 use lockgate_tests::{FakeUpstream, Gate, Gateway, Then, closed_port, eventually};
 use serde_json::{Value, json};
 
+/// The target and the header of the request with a key of this number.
+type Ask = fn(usize) -> (String, String);
+
 /// Upstreams that answer with their own number.
 fn numbered(count: usize) -> Vec<FakeUpstream> {
     let answer = |number: usize| {
         FakeUpstream::start(move |_, connection| {
-            connection.answer("200 OK", &[], &number.to_string()).map(|()| Then::Keep)
+            connection.answer("200 OK", &[], number.to_string()).map(|()| Then::Keep)
         })
     };
     (0..count).map(answer).collect()
@@ -21,7 +24,8 @@ fn nodes(upstreams: &[FakeUpstream]) -> Value {
     upstreams.iter().map(|upstream| (upstream.node(), json!(1))).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn route(gateway: &Gateway, upstream: Value) {
+fn route(gateway: &Gateway, upstream: impl Into<Value>) {
+    let upstream: Value = upstream.into();
     gateway.put("/routes/1", json!({"uri": "/*", "upstream": upstream}));
 }
 
@@ -35,7 +39,7 @@ fn asked(gateway: &Gateway, target: &str, headers: &[&str]) -> String {
 fn the_same_key_goes_to_the_same_node() {
     let upstreams = numbered(4);
     let gateway = Gateway::start();
-    let cases: [(Value, fn(usize) -> (String, String)); 5] = [
+    let cases: [(Value, Ask); 5] = [
         (json!({"key": "arg_user"}), |key| (format!("/?user={key}"), "A: b".to_owned())),
         (json!({"key": "uri"}), |key| (format!("/item/{key}"), "A: b".to_owned())),
         (json!({"hash_on": "header", "key": "X-Session"}), |key| ("/".into(), format!("x-session: {key}"))),
