@@ -134,7 +134,9 @@ fn a_request_that_a_node_may_have_executed_goes_nowhere_else() {
     let gateway = gateway(&[&broken, &idle]);
     let statuses: Vec<u16> = (0..4).map(|_| gateway.request("POST", "/p", &[], b"body").status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 502).count(), 2, "{statuses:?}");
-    assert_eq!(seen.try_iter().count(), 2);
+    // A node says what it saw when it has answered.
+    (0..2).for_each(|_| drop(seen.recv().expect("a request")));
+    assert_eq!(seen.try_iter().count(), 0);
 }
 
 #[test]
