@@ -1,8 +1,9 @@
 //! Which certificate a client is shown, and how it is spoken to.
 
-use lockgate_tests::{Settings, eventually};
+use lockgate_tests::{Ports, Settings, eventually};
 use serde_json::json;
 
+use crate::sessions::{client, connect};
 use crate::support::Https;
 
 /// The subject of what `openssl s_client` was shown.
@@ -121,4 +122,33 @@ fn a_certificate_that_is_switched_off_or_deleted_is_shown_no_more() {
     assert_eq!(https.curl("a.example", "/", &[]).status(), 200);
     https.gateway.admin("DELETE", "/ssls/1", serde_json::Value::Null);
     assert!(!https.curl("a.example", "/", &[]).is_success);
+}
+
+#[test]
+fn behind_a_balancer_the_header_comes_before_the_handshake() {
+    let ports = Ports::take();
+    let port = ports.get(0);
+    let listen = json!({"ip": "127.0.0.1", "port": port});
+    let settings = Settings::new().set("apisix.proxy_protocol.listen_https_port", listen);
+    let https = Https::with(settings, json!({}));
+    https.put("1", &["a.example"], json!({}));
+    let resolve = format!("a.example:{port}:127.0.0.1");
+    let url = format!("https://a.example:{port}/");
+    let answer = https.curl_at(&url, &["--haproxy-protocol", "--resolve", &resolve]);
+    assert_eq!(answer.status(), 200);
+    assert_eq!(https.upstream.next().head.get("X-Forwarded-Proto"), Some("https"));
+    assert!(!https.curl_at(&url, &["--resolve", &resolve]).is_success);
+}
+
+#[test]
+fn a_connection_ends_with_a_close_notify() {
+    let https = Https::start();
+    https.put("1", &["a.example"], json!({}));
+    let mut tls = connect(&https, "a.example", &client(&https));
+    std::io::Write::write_all(&mut tls, b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    // Without it the end of the stream is an error.
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut tls, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"));
 }

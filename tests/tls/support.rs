@@ -46,11 +46,15 @@ impl Https {
     /// curl, which asks for this name and verifies what it is shown.
     pub(crate) fn curl(&self, name: &str, path: &str, more: &[&str]) -> Curl {
         let (resolve, url) = (format!("{name}:{}:127.0.0.1", self.port.port()), self.url(name, path));
+        self.curl_at(&url, &[&["--resolve", &resolve], more].concat())
+    }
+
+    /// The same for any URL.
+    pub(crate) fn curl_at(&self, url: &str, more: &[&str]) -> Curl {
         let ca = self.authority.file();
-        let mut arguments =
-            vec!["-i", "--resolve", &resolve, "--cacert", ca.to_str().expect("a path of ASCII")];
+        let mut arguments = vec!["-i", "--cacert", ca.to_str().expect("a path of ASCII")];
         arguments.extend(more);
-        arguments.push(&url);
+        arguments.push(url);
         curl(&arguments)
     }
 
