@@ -16,7 +16,7 @@ use lockgate_plugin::{BuildContext, Secrets, Variable};
 use lockgate_proxy::discovery::{Discovery, Dns};
 use lockgate_proxy::{Compiler, Live, Phase, Snapshot};
 use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
-use lockgate_store::{Keyring, RedbStore, Store};
+use lockgate_store::{Keyring, Store};
 use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -32,6 +32,7 @@ use crate::reload::Reload;
 use crate::settings::{self, Settings};
 use crate::signal::Ending;
 use crate::status_api::StatusApi;
+use crate::store::Kept;
 use crate::workers::{self, Crew};
 
 /// How long calls of functions that did not come through a route may go on at the end.
@@ -83,8 +84,9 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let crew = Crew::new(settings.workers.count().get());
     answer_probes(&sockets, &at, &crew, predecessor.is_some())?;
     predecessor.map(Predecessor::close_store).transpose()?;
-    let store = open_store(data_dir)?;
-    let control = control(settings, data_dir, mode, &store, admin_at)?;
+    let kept = Kept::open(settings.etcd.as_ref(), data_dir).await?;
+    let store = kept.store();
+    let control = control(settings, data_dir, mode, &**store, admin_at)?;
     let log = access_log(settings)?;
     let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
@@ -106,7 +108,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
             functions: functions.as_ref().map(|running| (running.address(), &settings.functions)),
         }),
     }
-    let giving = Giving { program: &start.program, sockets: &sockets, store: &store, phase: &phase };
+    let giving = Giving { program: &start.program, sockets: &sockets, store: &kept, phase: &phase };
     let is_followed = events.attend(&giving, log.as_ref().map(|(log, _)| log)).await;
     drop(sockets);
     if is_followed {
@@ -125,14 +127,6 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     }
     tokio::task::spawn_blocking(move || functions.map(|functions| functions.stop(FUNCTIONS_GRACE))).await?;
     Ok(())
-}
-
-fn open_store(data_dir: &Path) -> anyhow::Result<Arc<RedbStore>> {
-    let store = RedbStore::open(&data_dir.join("lockgate.redb"))?;
-    for record in store.unreadable() {
-        tracing::error!(%record, "a record of the store cannot be read and is left out");
-    }
-    Ok(store)
 }
 
 /// Answers probes, where that is asked for.
@@ -202,7 +196,7 @@ fn control(
     settings: &Settings,
     data_dir: &Path,
     mode: Mode,
-    store: &RedbStore,
+    store: &dyn Store,
     admin_at: std::net::SocketAddr,
 ) -> anyhow::Result<Control> {
     let keyring = keyring(settings, data_dir)?;
@@ -293,7 +287,7 @@ fn admin_state(
     settings: &Settings,
     keys: &AdminKeys,
     mode: Mode,
-    store: Arc<RedbStore>,
+    store: Arc<dyn Store>,
     control: &Control,
 ) -> Admin {
     let key = |key: &settings::AdminKey| AdminKey {

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use lockgate_proxy::Phase;
-use lockgate_store::RedbStore;
 use lockgate_telemetry::access_log::AccessLog;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
@@ -13,6 +12,7 @@ use crate::control::{Asked, Control, tell_manager};
 use crate::handover::{Program, Successor};
 use crate::listen::Sockets;
 use crate::signal::{Ending, rotations, upgrades};
+use crate::store::Kept;
 
 /// Everything that may be asked of a running gateway.
 pub(crate) struct Events {
@@ -31,7 +31,7 @@ pub(crate) struct Giving<'a> {
     /// The sockets.
     pub(crate) sockets: &'a Sockets,
     /// The store.
-    pub(crate) store: &'a RedbStore,
+    pub(crate) store: &'a Kept,
     /// What this one is at.
     pub(crate) phase: &'a watch::Sender<Phase>,
 }

@@ -15,6 +15,7 @@ mod reload;
 mod settings;
 mod signal;
 mod status_api;
+mod store;
 mod workers;
 
 use std::io::Write;

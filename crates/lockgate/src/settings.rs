@@ -4,6 +4,7 @@ mod api_version;
 mod default;
 mod discovery;
 mod environment;
+mod etcd;
 mod function;
 mod limits;
 mod proxy_protocol;
@@ -31,6 +32,7 @@ use lockgate_proxy::discovery::DnsSettings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use etcd::Etcd;
 pub(crate) use function::{Functions, KeyPair};
 pub(crate) use limits::Limits;
 pub(crate) use proxy_protocol::ProxyProtocol;
@@ -67,6 +69,9 @@ pub(crate) struct Settings {
     pub(crate) encryption: Encryption,
     /// `deployment.admin`: the Admin API.
     pub(crate) admin: Admin,
+    /// `deployment.etcd`, where `deployment.role_traditional.config_provider` says so. Default: none, but a file in the
+    /// data directory.
+    pub(crate) etcd: Option<Etcd>,
     /// `nginx_config.worker_processes`: threads of the data plane. Default: auto.
     pub(crate) workers: Workers,
     /// `nginx_config.worker_shutdown_timeout`: how long requests in flight may go on after SIGTERM. Default: 240s.

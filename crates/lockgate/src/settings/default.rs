@@ -37,6 +37,7 @@ impl Default for Settings {
             status: None,
             encryption: Encryption { enabled: true, keyring: Vec::new() },
             admin: Admin::default(),
+            etcd: None,
             workers: Workers::Auto,
             shutdown_timeout: Duration::from_mins(4),
             log_level: LevelFilter::WARN,

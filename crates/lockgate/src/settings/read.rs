@@ -37,7 +37,8 @@ impl fmt::Display for Problem {
 }
 
 /// Paths whose values are never shown.
-const SECRET: [&str; 2] = ["deployment.admin.admin_key", "apisix.data_encryption.keyring"];
+const SECRET: [&str; 3] =
+    ["deployment.admin.admin_key", "deployment.etcd.password", "apisix.data_encryption.keyring"];
 /// A longer value is cut in messages, in characters.
 const LONGEST_SHOWN: usize = 60;
 

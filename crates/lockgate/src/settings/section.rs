@@ -10,6 +10,7 @@ use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 use super::discovery;
+use super::etcd;
 use super::function;
 use super::limits;
 use super::proxy_protocol;
@@ -43,6 +44,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         root.within("graphql", |graphql| routing::read_graphql(graphql, &mut settings.routing));
         root.within("deployment", |deployment| {
             read_deployment(deployment, &mut settings.admin);
+            settings.etcd = etcd::read(deployment);
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {

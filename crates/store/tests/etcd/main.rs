@@ -7,10 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_resource::{Id, Kind, Record, Resources, Revision};
-use lockgate_store::{Change, EtcdStore, Expect, Store, StoreError};
+use lockgate_store::{Change, EtcdSettings, EtcdStore, Expect, Store, StoreError};
 use serde_json::{Value, json};
 
 use process::{Etcd, Relay};
+
+fn at(port: u16) -> EtcdSettings {
+    EtcdSettings {
+        hosts: vec![format!("http://127.0.0.1:{port}")],
+        prefix: "/apisix".to_owned(),
+        timeout: Duration::from_secs(5),
+        watch_timeout: Duration::from_secs(50),
+        user: None,
+        tls: None,
+        server_name: None,
+    }
+}
 
 fn put(kind: Kind, id: &str, value: Value) -> Change {
     Change::Put { kind, id: Id::of(kind, id).expect("it is an id"), value }
@@ -38,7 +50,7 @@ async fn until(store: &EtcdStore, holds: impl FnMut(&Resources) -> bool) {
 #[tokio::test]
 async fn what_is_written_lies_under_the_keys_of_apisix_and_comes_back() {
     let etcd = Etcd::start();
-    let store = EtcdStore::open(etcd.settings()).await.unwrap();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
     let revision = store.commit(route("1"), Expect::Absent).await.unwrap();
     let one = record(&store, Kind::Route, "1").expect("a write is seen by whoever made it");
     assert_eq!((one.created, one.modified), (revision, revision));
@@ -49,7 +61,7 @@ async fn what_is_written_lies_under_the_keys_of_apisix_and_comes_back() {
     store.commit(put(Kind::Consumer, "joe", json!({"username": "joe"})), Expect::Anything).await.unwrap();
     store.commit(credential, Expect::Anything).await.unwrap();
     assert_eq!(etcd.get("/apisix/consumers/joe/credentials/c1"), r#"{"id":"c1"}"#);
-    let again = EtcdStore::open(etcd.settings()).await.unwrap();
+    let again = EtcdStore::open(at(etcd.port)).await.unwrap();
     assert_eq!(record(&again, Kind::Route, "1").as_deref(), Some(&*one));
 }
 
@@ -60,7 +72,7 @@ async fn what_others_write_is_seen_and_what_is_not_ours_is_passed_over() {
     etcd.put("/apisix/data_plane/server_info/x", "{}");
     etcd.put("/apisix/routes/bad", "{");
     etcd.put("/apisix/routes/1", r#"{"uri":"/old"}"#);
-    let store = EtcdStore::open(etcd.settings()).await.unwrap();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
     assert_eq!(store.watch().borrow().of(Kind::Route).len(), 1);
     etcd.put("/apisix/routes/1", r#"{"uri":"/new"}"#);
     until(&store, |all| all.get(Kind::Route, "1").is_some_and(|one| one.value["uri"] == "/new")).await;
@@ -75,7 +87,7 @@ async fn what_others_write_is_seen_and_what_is_not_ours_is_passed_over() {
 #[tokio::test]
 async fn a_write_holds_to_what_was_expected() {
     let etcd = Etcd::start();
-    let store = EtcdStore::open(etcd.settings()).await.unwrap();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
     let refused = |change, expect| store.commit(change, expect);
     assert!(matches!(refused(delete(Kind::Route, "1"), Expect::Anything).await, Err(StoreError::Missing(_))));
     let first = store.commit(route("1"), Expect::Absent).await.unwrap();
@@ -91,10 +103,8 @@ async fn a_write_holds_to_what_was_expected() {
 async fn a_reference_that_was_just_removed_elsewhere_cannot_be_made() {
     let etcd = Etcd::start();
     let relay = Relay::start(etcd.port);
-    let (near, far) = (
-        EtcdStore::open(etcd.settings()).await.unwrap(),
-        EtcdStore::open(etcd.through(&relay)).await.unwrap(),
-    );
+    let (near, far) =
+        (EtcdStore::open(at(etcd.port)).await.unwrap(), EtcdStore::open(at(relay.port)).await.unwrap());
     near.commit(put(Kind::Upstream, "u", json!({"nodes": {}})), Expect::Anything).await.unwrap();
     until(&far, |all| all.get(Kind::Upstream, "u").is_some()).await;
     // The far one's watch hangs, its writes do not: it believes in what is gone.
@@ -110,7 +120,7 @@ async fn a_reference_that_was_just_removed_elsewhere_cannot_be_made() {
 async fn two_gateways_on_one_prefix_agree() {
     let etcd = Etcd::start();
     let (a, b) =
-        (EtcdStore::open(etcd.settings()).await.unwrap(), EtcdStore::open(etcd.settings()).await.unwrap());
+        (EtcdStore::open(at(etcd.port)).await.unwrap(), EtcdStore::open(at(etcd.port)).await.unwrap());
     let write = |store: Arc<EtcdStore>, name: &'static str| async move {
         for number in 0..50 {
             store.commit(route(&format!("{name}{number}")), Expect::Anything).await.unwrap();
@@ -129,7 +139,7 @@ async fn two_gateways_on_one_prefix_agree() {
 #[tokio::test]
 async fn while_etcd_is_away_what_was_read_stays_and_writes_say_so() {
     let mut etcd = Etcd::start();
-    let store = EtcdStore::open(etcd.settings()).await.unwrap();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
     for number in 0..20 {
         store.commit(route(&number.to_string()), Expect::Anything).await.unwrap();
     }
@@ -151,7 +161,7 @@ async fn while_etcd_is_away_what_was_read_stays_and_writes_say_so() {
 async fn a_history_that_was_compacted_meanwhile_leaves_no_gap() {
     let etcd = Etcd::start();
     let relay = Relay::start(etcd.port);
-    let store = EtcdStore::open(etcd.through(&relay)).await.unwrap();
+    let store = EtcdStore::open(at(relay.port)).await.unwrap();
     for number in 0..5 {
         store.commit(route(&number.to_string()), Expect::Anything).await.unwrap();
     }
@@ -171,7 +181,7 @@ async fn a_history_that_was_compacted_meanwhile_leaves_no_gap() {
 #[tokio::test]
 async fn a_restored_etcd_is_read_again() {
     let mut etcd = Etcd::start();
-    let store = EtcdStore::open(etcd.settings()).await.unwrap();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
     store.commit(route("1"), Expect::Anything).await.unwrap();
     let saved = etcd.save();
     store.commit(route("2"), Expect::Anything).await.unwrap();
@@ -187,7 +197,7 @@ async fn a_restored_etcd_is_read_again() {
 async fn thousands_of_keys_are_read_page_by_page() {
     let etcd = Etcd::start();
     etcd.fill(2500);
-    let store = EtcdStore::open(etcd.settings()).await.unwrap();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
     assert_eq!(store.watch().borrow().of(Kind::Route).len(), 2500);
     assert!(store.watch().borrow().revision > Revision(0));
 }
@@ -196,7 +206,7 @@ async fn thousands_of_keys_are_read_page_by_page() {
 async fn a_user_and_a_password_are_asked_for() {
     let etcd = Etcd::start();
     etcd.protect("root", "hidden-password");
-    let mut settings = etcd.settings();
+    let mut settings = at(etcd.port);
     settings.user = Some(("root".into(), "wrong".into()));
     let store = EtcdStore::open(settings.clone()).await.unwrap();
     let refused = store.commit(route("1"), Expect::Anything).await.unwrap_err().to_string();

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lockgate_store::EtcdSettings;
 use serde_json::Value;
 
 const MISSING: &str = "etcd is needed: Debian's packages etcd-server and etcd-client";
@@ -58,27 +57,6 @@ impl Etcd {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
-        }
-    }
-
-    pub(crate) fn settings(&self) -> EtcdSettings {
-        self.at(self.port)
-    }
-
-    pub(crate) fn through(&self, relay: &Relay) -> EtcdSettings {
-        self.at(relay.port)
-    }
-
-    #[expect(clippy::unused_self, reason = "settings are those of a member")]
-    fn at(&self, port: u16) -> EtcdSettings {
-        EtcdSettings {
-            hosts: vec![format!("http://127.0.0.1:{port}")],
-            prefix: "/apisix".to_owned(),
-            timeout: Duration::from_secs(5),
-            watch_timeout: Duration::from_secs(50),
-            user: None,
-            tls: None,
-            server_name: None,
         }
     }
 
