@@ -5,6 +5,8 @@ use std::sync::Arc;
 use lockgate_tests::{Authority, FakeUpstream, Gateway, Settings, Then};
 use serde_json::{Value, json};
 
+use crate::support::Https;
+
 fn serve(config: Arc<rustls::ServerConfig>) -> FakeUpstream {
     FakeUpstream::scripted(0, Some(config), |request, connection| {
         connection.answer("200 OK", &[], &request.head.raw).map(|()| Then::Keep)
@@ -77,4 +79,36 @@ fn an_upstream_is_verified_against_the_authorities_of_the_settings() {
         gateway.put(&format!("/routes{path}"), value);
         assert_eq!(gateway.get(path).status, status, "{path}");
     }
+}
+
+#[test]
+fn http2_is_spoken_by_tls_to_upstreams_and_functions_that_take_it_where_the_settings_say_so() {
+    let server = Https::start();
+    server.put("1", &["up.example"], json!({}));
+    // It answers what comes by HTTP/2 only.
+    let by_http2 = json!([["server_protocol", "==", "HTTP/2.0"]]);
+    server.gateway.route("1", json!({"uri": "/*", "vars": by_http2}), &server.upstream.node());
+    let port = server.port.port();
+    for (negotiates, status) in [(true, 200), (false, 404)] {
+        let settings = Settings::new().set("lockgate.negotiate_http2", json!(negotiates));
+        let gateway = Gateway::with(settings.resolve(format!("up.example:{port}:127.0.0.1:{port}")));
+        let node = json!({"scheme": "https", "type": "roundrobin", "pass_host": "rewrite",
+            "upstream_host": "up.example", "nodes": {server.port.to_string(): 1}});
+        gateway.put("/routes/1", json!({"uri": "/upstream", "upstream": node}));
+        let function = format!("https://up.example:{port}/f");
+        let plugin = json!({"aws-lambda": {"function_uri": function, "ssl_verify": false}});
+        gateway.put("/routes/2", json!({"uri": "/function", "plugins": plugin}));
+        for path in ["/upstream", "/function"] {
+            let posted = gateway.request("POST", path, &[], b"body");
+            assert_eq!(posted.status, status, "{path} {negotiates}");
+            assert_eq!(gateway.get(path).status, status, "{path} {negotiates}");
+        }
+    }
+    // Who does not take it gets HTTP/1.1.
+    let authority = Authority::new();
+    let old = serve(authority.server("up.example"));
+    let gateway = Gateway::with(Settings::new().set("lockgate.negotiate_http2", json!(true)));
+    gateway.put("/routes/1", json!({"uri": "/*", "upstream": upstream(&old, &json!({}))}));
+    assert_eq!((gateway.get("/a").status, gateway.get("/b").status), (200, 200));
+    assert_eq!(old.connections(), 1);
 }

@@ -202,7 +202,8 @@ fn control(
     let keyring = keyring(settings, data_dir)?;
     let pinned = settings.resolve.iter().map(settings::Resolve::pin);
     let resolver = Resolver::new(tokio::runtime::Handle::current(), pinned);
-    let build = BuildContext::new(resolver, Arc::new(Vault(keyring.clone())));
+    let mut build = BuildContext::new(resolver, Arc::new(Vault(keyring.clone())));
+    build.negotiates_http2 = settings.negotiate_http2;
     let discovery = discovery(settings)?;
     build.shared.get(|| discovery);
     let keep_alive = KeepAlive {

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) ssl: Ssl,
     /// `lockgate.pass_expect`: whether `Expect: 100-continue` goes to the upstream. Default: false.
     pub(crate) pass_expect: bool,
+    /// `lockgate.negotiate_http2`: whether upstreams and functions by HTTPS are offered HTTP/2. Default: false.
+    pub(crate) negotiate_http2: bool,
     /// `apisix.router`, `apisix.delete_uri_tail_slash` and its kin, `graphql`: how requests find their route. Default:
     /// `radixtree_host_uri`, paths as they are, bodies up to 1 MiB read where a condition asks for them.
     pub(crate) routing: Routing,

@@ -28,6 +28,7 @@ pub use variable::{ContentVariable, JsonPath, TlsVariable, Variable, without_por
 use std::future::Future;
 use std::sync::Arc;
 
+use lockgate_http::peer::Protocol;
 use lockgate_http::resolver::Resolver;
 use lockgate_http::{Body, Request, Response};
 use schemars::JsonSchema;
@@ -108,12 +109,20 @@ pub struct BuildContext {
     pub shared: Arc<Shared>,
     /// What was written once for each plugin. A plugin is built anew when its own changes.
     pub metadata: Metadata,
+    /// Whether who is spoken to by `https://` is offered HTTP/2 in the handshake.
+    pub negotiates_http2: bool,
 }
 
 impl BuildContext {
-    /// With nothing shared and no metadata yet.
+    /// With nothing shared and no metadata yet, and HTTP/1.1 to everybody.
     pub fn new(resolver: Resolver, secrets: Arc<dyn Secrets>) -> Self {
-        Self { resolver, secrets, shared: Arc::default(), metadata: Metadata::default() }
+        let metadata = Metadata::default();
+        Self { resolver, secrets, shared: Arc::default(), metadata, negotiates_http2: false }
+    }
+
+    /// What is spoken to peers of HTTP over TLS.
+    pub fn https(&self) -> Protocol {
+        if self.negotiates_http2 { Protocol::Negotiated } else { Protocol::Http1 }
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use lockgate_http::client::{SendFailure, Timeouts, send};
 use lockgate_http::name::Name;
-use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
+use lockgate_http::peer::{KeepAlive, Peer, PeerTls, Protocol};
 use lockgate_http::{
     Body, BodyErrorKind, ClientError, CollectError, Fault, Outgoing, Request, Response, path, tls,
 };
@@ -76,8 +76,9 @@ impl Endpoint {
         let is_default = port == if is_tls { 443 } else { 80 };
         let host = if is_default { name.to_owned() } else { format!("{name}:{port}") };
         let timeout = settings.timeout;
+        let peer = Peer::new(bare, port, tls, settings.keep_alive, &cx.resolver);
         Ok(Self {
-            peer: Arc::new(Peer::new(bare, port, tls, settings.keep_alive, &cx.resolver)),
+            peer: Arc::new(peer.speaking(if is_tls { cx.https() } else { Protocol::Http1 })),
             host: host.into(),
             path: uri.path().into(),
             query: uri.query().filter(|query| !query.is_empty()).map(Into::into),

@@ -31,6 +31,7 @@ impl Default for Settings {
             proxy_protocol: ProxyProtocol::default(),
             ssl: Ssl::default(),
             pass_expect: false,
+            negotiate_http2: false,
             routing: Routing::default(),
             server_tokens: true,
             control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),

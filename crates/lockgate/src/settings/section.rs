@@ -49,6 +49,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {
             lockgate.set("pass_expect", &mut settings.pass_expect);
+            lockgate.set("negotiate_http2", &mut settings.negotiate_http2);
             lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
         });
         root.within("discovery", |section| discovery::read(section, &mut settings.dns));

@@ -194,7 +194,7 @@ impl CompiledNode {
         let is_same = |before: &&Self| {
             before.tls == tls
                 && before.keep_alive == keep_alive
-                && before.peer.protocol() == protocol(upstream.scheme)
+                && before.peer.protocol() == protocol(upstream.scheme, cx)
         };
         if let Some(same) = before.filter(is_same) {
             return Ok(Self { written: node.clone(), ..same.clone() });
@@ -212,7 +212,7 @@ impl CompiledNode {
         let peer_tls = peer_tls.transpose()?;
         let peer = Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver);
         Ok(Self {
-            peer: Arc::new(peer.speaking(protocol(upstream.scheme))),
+            peer: Arc::new(peer.speaking(protocol(upstream.scheme, cx))),
             host: host.into(),
             written: node.clone(),
             port,
@@ -248,11 +248,13 @@ impl CompiledNode {
     }
 }
 
-/// gRPC is HTTP/2 from the first byte; HTTP stays with 1.1, as nginx and Envoy have it.
-fn protocol(scheme: Scheme) -> Protocol {
+/// gRPC is HTTP/2 from the first byte; HTTP stays with 1.1, as nginx and Envoy have it, unless the settings say that
+/// HTTPS may be more.
+fn protocol(scheme: Scheme, cx: &BuildContext) -> Protocol {
     match scheme {
         Scheme::Grpc | Scheme::Grpcs => Protocol::Http2,
-        Scheme::Http | Scheme::Https => Protocol::Http1,
+        Scheme::Http => Protocol::Http1,
+        Scheme::Https => cx.https(),
     }
 }
 
