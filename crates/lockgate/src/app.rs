@@ -35,7 +35,7 @@ use crate::status_api::StatusApi;
 use crate::store::Kept;
 use crate::workers::{self, Crew};
 
-/// How long calls of functions that did not come through a route may go on at the end.
+/// How long calls of functions that did not come through a route may go on when the program ends.
 const FUNCTIONS_GRACE: Duration = Duration::from_secs(5);
 
 /// How the program runs.
@@ -125,7 +125,9 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     for api in apis {
         api.await?;
     }
-    tokio::task::spawn_blocking(move || functions.map(|functions| functions.stop(FUNCTIONS_GRACE))).await?;
+    // Nobody waits for a process that is followed: its calls have the time that its requests have.
+    let grace = if is_followed { settings.shutdown_timeout } else { FUNCTIONS_GRACE };
+    tokio::task::spawn_blocking(move || functions.map(|functions| functions.stop(grace))).await?;
     Ok(())
 }
 
