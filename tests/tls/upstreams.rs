@@ -112,3 +112,23 @@ fn http2_is_spoken_by_tls_to_upstreams_and_functions_that_take_it_where_the_sett
     assert_eq!((gateway.get("/a").status, gateway.get("/b").status), (200, 200));
     assert_eq!(old.connections(), 1);
 }
+
+#[test]
+fn a_node_is_asked_for_by_the_name_that_the_client_says_where_its_host_is_passed() {
+    let server = Https::start();
+    server.put("1", &["a.example", "b.example"], json!({}));
+    for name in ["a", "b"] {
+        let rule = json!([["ssl_server_name", "==", format!("{name}.example")]]);
+        server.gateway.route(name, json!({"uri": format!("/{name}"), "vars": rule}), &server.upstream.node());
+    }
+    server.gateway.admin("DELETE", "/routes/1", Value::Null);
+    let gateway = Gateway::start();
+    let node = json!({"scheme": "https", "type": "roundrobin", "nodes": {server.port.to_string(): 1}});
+    gateway.put("/routes/1", json!({"uri": "/*", "upstream": node}));
+    for _ in 0..2 {
+        assert_eq!(gateway.get_as("/a", "a.example").status, 200);
+        assert_eq!(gateway.get_as("/b", "B.example:8080").status, 200);
+        assert_eq!(gateway.get_as("/a", "b.example").status, 404, "no connection serves two names");
+        assert_eq!(gateway.get_as("/a", "c.example").status, 502, "there is no certificate of that name");
+    }
+}

@@ -3,6 +3,7 @@
 mod attendance;
 #[cfg(test)]
 mod bench;
+mod by_host;
 mod compile;
 mod global;
 mod identity;

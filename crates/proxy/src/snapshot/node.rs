@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use lockgate_http::peer::{KeepAlive, Peer, PeerTls, Protocol};
-use lockgate_http::{ClientError, Fault, tls};
+use lockgate_http::{ClientError, Fault, Request, tls};
 use lockgate_plugin::BuildContext;
 use lockgate_resource::{Node, PassHost, Scheme, Upstream};
 use lockgate_telemetry::clock::Moment;
 use rustls_pki_types::ServerName;
+
+use super::by_host::ByHost;
 
 use crate::balancer::{Balancer, Candidate, Held, NodeState};
 use crate::health::Passive;
@@ -30,6 +33,8 @@ pub(crate) struct NodeSet {
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledNode {
     pub(crate) peer: Arc<Peer>,
+    /// Peers by the client's Host, where that is what the node is asked for by.
+    by_host: Option<Arc<ByHost>>,
     /// Host and port as `pass_host: node` sends them.
     pub(crate) host: Box<str>,
     written: Node,
@@ -47,6 +52,8 @@ struct NodeTls {
     /// What the certificate is asked for by: the name that the node is sent as Host, where that is known
     /// beforehand.
     name: Box<str>,
+    /// Whether the client's Host comes before that name.
+    is_clients: bool,
 }
 
 impl NodeTls {
@@ -66,18 +73,19 @@ impl NodeTls {
             Some((cert, key)) => tls::client_config_as(verifies, cert, key)
                 .map_err(|reason| format!("tls.client_cert and tls.client_key: {reason}"))?,
         };
-        Ok(Some(Self { config, name: name.into() }))
+        Ok(Some(Self { config, name: name.into(), is_clients: upstream.pass_host == PassHost::Pass }))
     }
 }
 
 impl PartialEq for NodeTls {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
+        let names = |tls: &Self| (tls.name.clone(), tls.is_clients);
+        Arc::ptr_eq(&self.config, &other.config) && names(self) == names(other)
     }
 }
 
 /// A host without its port, and an IPv6 address without its brackets.
-fn without_port(host: &str) -> &str {
+pub(super) fn without_port(host: &str) -> &str {
     if let Some((address, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
         return address;
     }
@@ -210,8 +218,20 @@ impl CompiledNode {
             Ok::<_, String>(PeerTls { config, name })
         });
         let peer_tls = peer_tls.transpose()?;
+        let by_host = tls.as_ref().filter(|tls| tls.is_clients).map(|tls| {
+            Arc::new(ByHost {
+                host: node.host.as_str().into(),
+                port,
+                config: tls.config.clone(),
+                keep_alive,
+                protocol: protocol(upstream.scheme, cx),
+                resolver: cx.resolver.clone(),
+                known: ArcSwap::default(),
+            })
+        });
         let peer = Peer::new(&node.host, port, peer_tls, keep_alive, &cx.resolver);
         Ok(Self {
+            by_host,
             peer: Arc::new(peer.speaking(protocol(upstream.scheme, cx))),
             host: host.into(),
             written: node.clone(),
@@ -220,6 +240,12 @@ impl CompiledNode {
             keep_alive,
             state: before.map(|before| before.state.clone()).unwrap_or_default(),
         })
+    }
+
+    /// The peer by the name that the client says, where the node is asked for by that.
+    #[inline]
+    pub(crate) fn peer_for(&self, request: &Request) -> Option<Arc<Peer>> {
+        self.by_host.as_ref().and_then(|by_host| by_host.peer(request.host()))
     }
 
     /// Its name or address, without brackets.

@@ -90,7 +90,8 @@ async fn ask(
             .upgrade
             .as_deref()
             .filter(|to| route.allows_websocket && to.eq_ignore_ascii_case("websocket"));
-        send(&node.peer, request, body, &outgoing, &route.timeouts).await
+        let named = node.peer_for(request);
+        send(named.as_ref().unwrap_or(&node.peer), request, body, &outgoing, &route.timeouts).await
     };
     cx.upstream.scheme = Some(if node.peer.is_tls() { "https" } else { "http" });
     cx.upstream.host = match &upstream.host {
