@@ -125,8 +125,12 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     for api in apis {
         api.await?;
     }
-    // Nobody waits for a process that is followed: its calls have the time that its requests have.
+    // Nobody waits for a process that is followed: calls of its functions have the time that its requests have.
     let grace = if is_followed { settings.shutdown_timeout } else { FUNCTIONS_GRACE };
+    end(functions, grace).await
+}
+
+async fn end(functions: Option<lockgate_function::Running>, grace: Duration) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || functions.map(|functions| functions.stop(grace))).await?;
     Ok(())
 }
