@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::{Answer, Change, Expect, Store, StoreError};
+use crate::{Answer, Change, Condition, Expect, Store, StoreError};
 use client::Client;
 use follow::Follower;
 use wire::{Keys, encoded, revision_of};
@@ -61,6 +61,7 @@ pub struct EtcdStore {
     client: Arc<Client>,
     keys: Keys,
     resources: Arc<watch::Sender<Resources>>,
+    condition: watch::Receiver<Condition>,
     follower: JoinHandle<()>,
 }
 
@@ -71,16 +72,22 @@ impl EtcdStore {
         let keys = Keys::new(&settings.prefix);
         let client = Arc::new(Client::new(settings).map_err(StoreError::Unavailable)?);
         let resources = Arc::new(watch::Sender::new(Resources::default()));
-        let mut follower = Follower::new(client.clone(), keys.clone(), resources.clone());
+        let (sender, condition) = watch::channel(Condition::default());
+        let mut follower = Follower::new(client.clone(), keys.clone(), resources.clone(), sender);
         if let Err(failure) = follower.read_all().await {
             tracing::error!(%failure, "etcd cannot be read; it is tried again");
+            follower.note(&failure);
         }
         let follower = tokio::spawn(follower.run());
-        Ok(Arc::new(Self { client, keys, resources, follower }))
+        Ok(Arc::new(Self { client, keys, resources, condition, follower }))
     }
 
     async fn make(&self, change: &Change, expect: Expect) -> Result<Revision, StoreError> {
         let (Change::Put { kind, id, .. } | Change::Delete { kind, id }) = change;
+        // What it goes with cannot be told before anything was read.
+        if let Some(obstacle) = self.condition.borrow().obstacle() {
+            return Err(StoreError::Unavailable(obstacle));
+        }
         let mut fresh = self.resources.subscribe();
         for _ in 0..ATTEMPTS {
             let seen = self.resources.borrow().clone();
@@ -178,6 +185,10 @@ impl Store for EtcdStore {
 
     fn watch(&self) -> watch::Receiver<Resources> {
         self.resources.subscribe()
+    }
+
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.condition.clone()
     }
 }
 

@@ -1,16 +1,22 @@
 //! Where resources rest, and how everybody learns of a change.
 
 mod apply;
+mod condition;
+pub mod document;
 mod encryption;
 mod etcd;
 mod memory;
 mod redb;
 pub mod secret_file;
+mod standalone;
+pub mod variable;
 
+pub use condition::Condition;
 pub use encryption::{Keyring, KeyringError};
 pub use etcd::{EtcdSettings, EtcdStore};
 pub use memory::MemoryStore;
 pub use redb::{RedbStore, UnreadableRecord};
+pub use standalone::{Check, Configuration, StandaloneFile, StandaloneStore};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -90,6 +96,9 @@ pub enum StoreError {
         /// The newest format that this version can read.
         known: u64,
     },
+    /// Nothing can be changed here.
+    #[error("{0}")]
+    ReadOnly(String),
     /// It could not be read or written.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),
@@ -106,4 +115,14 @@ pub trait Store: Send + Sync {
 
     /// Everything, always the newest: the only way into the data plane.
     fn watch(&self) -> watch::Receiver<Resources>;
+
+    /// How it is. A store that is there as long as the program is has nothing to tell.
+    fn condition(&self) -> watch::Receiver<Condition> {
+        watch::channel(Condition::SOUND).1
+    }
+
+    /// This store, where it is one that is only ever replaced as a whole.
+    fn standalone(&self) -> Option<&StandaloneStore> {
+        None
+    }
 }

@@ -77,6 +77,20 @@ impl RedbStore {
         self.ask(Message::Resume).await?
     }
 
+    /// Makes all of some changes, in their order and in one transaction, or none. Gives the revision of the last.
+    pub async fn commit_all(&self, changes: Vec<Change>) -> Result<Revision, StoreError> {
+        self.ask(|answer| Message::All(changes, answer)).await?
+    }
+
+    /// Gives the file's unused space back to the system, while nobody has it open. It blocks. Whether it is smaller.
+    pub fn compact(path: &Path) -> Result<bool, StoreError> {
+        let mut opened = file::open(path)?;
+        opened.database.compact().map_err(|error| match error {
+            redb::CompactionError::Storage(error) => file::explain(path, error.into()),
+            error => StoreError::Unavailable(format!("{}: {error}", path.display())),
+        })
+    }
+
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, StoreError> {
         let gone = || StoreError::Unavailable(format!("{}: nobody writes any more", self.path.display()));
         let (answer, answered) = oneshot::channel();

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::client::{Client, Failure};
 use super::wire::{Entry, Keys, number, revision_of};
+use crate::Condition;
 
 /// How many keys are read at once.
 const PAGE: usize = 1000;
@@ -21,6 +22,7 @@ pub(super) struct Follower {
     client: Arc<Client>,
     keys: Keys,
     resources: Arc<watch::Sender<Resources>>,
+    condition: watch::Sender<Condition>,
     /// Everything up to this revision was seen; `None` where everything has to be read.
     seen: Option<Revision>,
     /// Which cluster that was.
@@ -37,8 +39,18 @@ enum End {
 }
 
 impl Follower {
-    pub(super) fn new(client: Arc<Client>, keys: Keys, resources: Arc<watch::Sender<Resources>>) -> Self {
-        Self { client, keys, resources, seen: None, cluster: 0 }
+    pub(super) fn new(
+        client: Arc<Client>,
+        keys: Keys,
+        resources: Arc<watch::Sender<Resources>>,
+        condition: watch::Sender<Condition>,
+    ) -> Self {
+        Self { client, keys, resources, condition, seen: None, cluster: 0 }
+    }
+
+    /// Notes that etcd is away.
+    pub(super) fn note(&self, failure: &Failure) {
+        self.condition.send_modify(|condition| condition.trouble = Some(failure.to_string()));
     }
 
     /// Follows for as long as it is let.
@@ -66,6 +78,7 @@ impl Follower {
                 continue;
             };
             tracing::warn!(%failure, "etcd is away: what was read last is served");
+            self.note(&failure);
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PATIENCE.1);
         }
@@ -107,6 +120,7 @@ impl Follower {
         // A store that was restored may be at an older revision than before.
         next.revision = revision;
         self.resources.send_replace(next);
+        self.condition.send_replace(Condition::SOUND);
         self.seen = Some(revision);
         Ok(())
     }
@@ -120,6 +134,7 @@ impl Follower {
             Ok(messages) => messages,
             Err(failure) => return End::Failed(failure),
         };
+        self.condition.send_if_modified(|condition| condition.trouble.take().is_some());
         loop {
             let message = match tokio::time::timeout(self.client.watch_timeout(), messages.next()).await {
                 Err(_) => return End::Silent,

@@ -18,6 +18,8 @@ const BATCH: usize = 128;
 pub(super) enum Message {
     /// Make a change.
     Change(Request),
+    /// Make all of them or none.
+    All(Vec<Change>, oneshot::Sender<Result<Revision, StoreError>>),
     /// Close the file, for another process.
     Release(oneshot::Sender<()>),
     /// Open it again.
@@ -57,6 +59,10 @@ impl Writer {
     fn act(&mut self, message: Message) -> Option<Message> {
         let mut batch = match message {
             Message::Change(first) => vec![first],
+            Message::All(changes, answer) => {
+                drop(answer.send(self.write_all(&changes)));
+                return None;
+            }
             Message::Release(answer) => {
                 self.database = None;
                 self.is_released = true;
@@ -122,6 +128,26 @@ impl Writer {
             self.resources.send_replace(resources);
         }
         Ok(outcomes)
+    }
+
+    fn write_all(&mut self, changes: &[Change]) -> Result<Revision, StoreError> {
+        if self.is_released {
+            return Err(StoreError::HandedOver { path: self.path.display().to_string() });
+        }
+        self.reopen()?;
+        let mut resources = self.resources.borrow().clone();
+        for change in changes {
+            apply(&mut resources, change, Expect::Anything)?;
+        }
+        let revision = resources.revision;
+        if let Some(database) = self.database.as_ref().filter(|_| !changes.is_empty()) {
+            if let Err(error) = keep(database, &resources, changes.iter()) {
+                self.database = None;
+                return Err(file::explain(&self.path, error));
+            }
+            self.resources.send_replace(resources);
+        }
+        Ok(revision)
     }
 
     /// Opens the file anew after a failed write. What it holds is what counts: the write may have succeeded.
