@@ -1,6 +1,6 @@
 //! Resources: envelopes, statuses and error words as APISIX was recorded to answer.
 
-use lockgate_tests::{Connection, Gateway};
+use lockgate_tests::{Connection, Gateway, eventually};
 use serde_json::{Value, json};
 
 fn node() -> Value {
@@ -190,4 +190,22 @@ fn plugins_and_schemas_are_listed() {
     assert_eq!(gateway.admin("POST", "/schema/validate/routes", good).0, 200);
     assert_eq!(gateway.admin("POST", "/schema/validate/routes", json!({"uri": 1})).0, 400);
     assert_eq!(gateway.admin("GET", "/routes", Value::Null).1["total"], json!(0), "validating keeps nothing");
+}
+
+#[test]
+fn what_has_a_ttl_expires_after_a_crash_too() {
+    let mut gateway = Gateway::start();
+    gateway.put("/routes/1?ttl=0.5", json!({"uri": "/a", "upstream": node()}));
+    gateway.put("/routes/2?ttl=0.5", json!({"uri": "/b", "upstream": node()}));
+    gateway.put("/routes/2", json!({"uri": "/b", "upstream": node()}));
+    gateway.crash_and_restart();
+    eventually("the route should expire", || {
+        (gateway.admin("GET", "/routes/1", Value::Null).0 == 404).then_some(())
+    });
+    eventually("its path should lead nowhere", || (gateway.get("/a").status == 404).then_some(()));
+    assert_eq!(gateway.admin("GET", "/routes/2", Value::Null).0, 200, "written again without one, it stays");
+    for bad in ["x", "0", "-1", "inf", "nan"] {
+        let (status, answer) = gateway.admin("PUT", &format!("/routes/2?ttl={bad}"), json!({"uri": "/b"}));
+        assert_eq!(status, 400, "{bad}: {answer}");
+    }
 }

@@ -21,6 +21,15 @@ pub(crate) struct Kept {
     pub(crate) revision: Revision,
 }
 
+/// On what terms a change is made.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// What must hold.
+    pub(crate) expect: Expect,
+    /// How long the resource is to live.
+    pub(crate) ttl: Option<Duration>,
+}
+
 /// Checks a resource, sets its times, and keeps it. Whoever calls holds the lock on changes.
 pub(crate) async fn keep(
     admin: &Admin,
@@ -28,7 +37,7 @@ pub(crate) async fn keep(
     kind: Kind,
     id: &Id,
     mut value: Value,
-    expect: Expect,
+    how: How,
 ) -> Result<Kept, Refusal> {
     secrets::open_keys(admin.keyring.as_deref(), kind, &mut value);
     let among = Some((resources, id.as_str()));
@@ -41,8 +50,8 @@ pub(crate) async fn keep(
         fields.entry("update_time").or_insert(now);
     }
     secrets::seal(&admin.registry, admin.keyring.as_deref(), kind, &mut value);
-    let change = Change::Put { kind, id: id.clone(), value: value.clone() };
-    let revision = admin.store.commit(change, expect).await?;
+    let change = Change::Put { kind, id: id.clone(), value: value.clone(), ttl: how.ttl };
+    let revision = admin.store.commit(change, how.expect).await?;
     tracing::info!(resource = %kind.key(id), %revision, "resource kept");
     for warning in &warnings {
         tracing::warn!(resource = %kind.key(id), "{warning}");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use axum::body::Body;
 use http::StatusCode;
 use lockgate_resource::{Id, Kind};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::envelope::{Refusal, Reply};
 use crate::validate::examine;
@@ -18,6 +18,15 @@ pub(crate) async fn validate(calls: &Calls, body: Body) -> Result<Reply, Refusal
     let Value::Object(configs) = configs else {
         return Err(Refusal::Unfit("invalid request body: it has to be an object".to_owned()));
     };
+    let errors = errors(&calls.admin, &configs);
+    if errors.is_empty() {
+        return Ok(Reply::json(StatusCode::OK, &json!({})));
+    }
+    Err(Refusal::Configs(errors))
+}
+
+/// What is wrong with many resources.
+pub(crate) fn errors(admin: &Admin, configs: &Map<String, Value>) -> Vec<Value> {
     let mut errors = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Credential) {
         let mut seen = HashSet::new();
@@ -26,7 +35,7 @@ pub(crate) async fn validate(calls: &Calls, body: Body) -> Result<Reply, Refusal
             let name = name(item);
             let twice = name.as_str().is_some_and(|name| !name.is_empty()) || name.is_number();
             let twice = (twice && !seen.insert(name.to_string())).then(|| duplicate(kind, item, &name));
-            for error in check(&calls.admin, kind, item).err().into_iter().chain(twice) {
+            for error in check(admin, kind, item).err().into_iter().chain(twice) {
                 errors.push(json!({
                     "error": error,
                     "index": index,
@@ -36,10 +45,7 @@ pub(crate) async fn validate(calls: &Calls, body: Body) -> Result<Reply, Refusal
             }
         }
     }
-    if errors.is_empty() {
-        return Ok(Reply::json(StatusCode::OK, &json!({})));
-    }
-    Err(Refusal::Configs(errors))
+    errors
 }
 
 fn check(admin: &Admin, kind: Kind, item: &Value) -> Result<(), String> {

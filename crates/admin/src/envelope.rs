@@ -20,6 +20,8 @@ pub(crate) struct Reply {
     tag: Option<String>,
     /// Whether the same call is worth another try soon.
     is_for_now: bool,
+    /// What else stands in its head.
+    more: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
@@ -31,6 +33,7 @@ impl Reply {
             shows_version: false,
             tag: None,
             is_for_now: false,
+            more: Vec::new(),
         }
     }
 
@@ -48,6 +51,7 @@ impl Reply {
             shows_version: false,
             tag: None,
             is_for_now: false,
+            more: Vec::new(),
         }
     }
 
@@ -64,6 +68,17 @@ impl Reply {
     /// The answer with the tag of the revision it shows.
     pub(crate) fn tagged(self, tag: String) -> Self {
         Self { tag: Some(tag), ..self }
+    }
+
+    /// The answer with one more field in its head, in place of one of that name.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.more.push((name, value));
+        self
+    }
+
+    /// The same status with nothing behind it.
+    pub(crate) fn without_body(self) -> Self {
+        Self { body: Vec::new(), ..self }
     }
 
     pub(crate) fn into_response(self, cors: bool, version: ApiVersion) -> Response<Body> {
@@ -91,6 +106,7 @@ impl Reply {
         if self.is_for_now {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        headers.extend(self.more);
         if let Some(tag) = self.tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
             headers.insert(header::ETAG, tag);
         }
@@ -228,7 +244,9 @@ impl Refusal {
             | Self::UnsupportedType(_)
             | Self::NoSuchPlugin(_)
             | Self::Store(StoreError::Missing(_)) => StatusCode::NOT_FOUND,
-            Self::ReloadIsPut(_) | Self::UnsupportedMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ReloadIsPut(_) | Self::UnsupportedMethod { .. } | Self::Store(StoreError::ReadOnly(_)) => {
+                StatusCode::METHOD_NOT_ALLOWED
+            }
             Self::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invalid(_)

@@ -15,9 +15,11 @@ mod resource;
 mod schema;
 mod secrets;
 mod serve;
+mod standalone;
 mod status;
 mod target;
 mod validate;
+mod wholesale;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ use http::{Method, Response};
 use ipnet::IpNet;
 use lockgate_plugin::{BuildContext, Registry};
 use lockgate_resource::Applied;
-use lockgate_store::{Keyring, Store};
+use lockgate_store::{Keyring, StandaloneStore, Store};
 use tokio::sync::{Mutex, watch};
 
 use crate::address::Address;
@@ -40,8 +42,10 @@ use crate::target::Target;
 pub use auth::is_loopback;
 pub use secrets::mask;
 pub use serve::{serve, serve_router};
+pub use wholesale::{examine_all, open_secrets, order, seal_secrets};
 
 /// What the Admin API works with.
+#[derive(Clone)]
 pub struct Admin {
     /// Where resources rest.
     pub store: Arc<dyn Store>,
@@ -153,6 +157,10 @@ async fn call(
         return Ok(Reply::empty());
     }
     auth::authenticate(&calls.admin, parts, address)?;
+    let by_api = calls.admin.store.standalone().filter(|store| StandaloneStore::is_by_api(store));
+    if let (Some(store), ["configs"]) = (by_api, segments.as_slice()) {
+        return standalone::call(calls, store, parts, body).await;
+    }
     match (parts.method.as_str(), segments.as_slice()) {
         ("GET", ["plugins", "list"]) => schema::plugin_names(&calls.admin, address),
         ("PUT", ["plugins", "reload"]) => Ok(Reply::words("done").of_resource()),
@@ -167,6 +175,7 @@ async fn call(
         ("GET", ["status"]) => Ok(status::show(&calls.admin)),
         (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
         (method, segments) => {
+            standalone::admit(&calls.admin, method)?;
             let target = Target::of(segments, address, &parts.headers)?;
             resource::call(calls, method, target, body).await
         }

@@ -1,6 +1,7 @@
 //! GET, PUT, POST, PATCH and DELETE, once for every kind.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::StatusCode;
@@ -9,11 +10,14 @@ use lockgate_store::{Change, Expect, StoreError};
 use serde_json::{Value, json};
 
 use crate::address::Address;
-use crate::change::{self, Kept};
+use crate::change::{self, How, Kept};
 use crate::envelope::{Refusal, Reply, stored, written};
 use crate::list::Query;
 use crate::target::{Target, inner_id};
 use crate::{Admin, ApiVersion, Calls, body, merge, precondition, secrets};
+
+/// The longest time a resource that expires can live: etcd's.
+const LONGEST: Duration = Duration::from_secs(9_000_000_000);
 
 /// How many ids are tried for a resource that is posted.
 const ATTEMPTS: u64 = 8;
@@ -100,7 +104,7 @@ fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
 async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
     let kind = target.kind;
     let mut value = written_value(body).await?;
-    let ttl = ttl_warning(target.address)?;
+    let ttl = time_to_live(target.address)?;
     let own = target.own_id(&value)?;
     change::refuse_times(&value)?;
     let id = target.write_id(&mut value, &own)?;
@@ -113,33 +117,32 @@ async fn put(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Re
     let before = resources.get(kind, id.as_str());
     let expect = precondition::expect(target.headers, before.map(AsRef::as_ref))?;
     let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
-    let mut kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
+    let kept = change::keep(&calls.admin, &resources, kind, &id, value, How { expect, ttl }).await?;
     drop(changing);
-    kept.warnings.extend(ttl);
     Ok(target.answer(calls, (status, "set"), &id, kept).await)
 }
 
 async fn post(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
     let kind = target.kind;
     let value = written_value(body).await?;
-    let ttl = ttl_warning(target.address)?;
+    let ttl = time_to_live(target.address)?;
     if target.id().is_some() || value.get("id").is_some() {
         return Err(Refusal::Invalid(format!("wrong {} id, do not need it", kind.words())));
     }
     change::refuse_times(&value)?;
     let changing = calls.changing.lock().await;
     let mut attempt = 1;
-    let (id, mut kept) = loop {
+    let how = How { expect: Expect::Absent, ttl };
+    let (id, kept) = loop {
         let resources = current(&calls.admin);
         let mut value = value.clone();
         let id = target.write_id(&mut value, &free_id(&resources, kind, attempt))?;
-        match change::keep(&calls.admin, &resources, kind, &id, value, Expect::Absent).await {
+        match change::keep(&calls.admin, &resources, kind, &id, value, how).await {
             Err(Refusal::Store(StoreError::Conflict(_))) if attempt < ATTEMPTS => attempt += 1,
             kept => break (id, kept?),
         }
     };
     drop(changing);
-    kept.warnings.extend(ttl);
     Ok(target.answer(calls, (StatusCode::CREATED, "create"), &id, kept).await)
 }
 
@@ -155,6 +158,7 @@ async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, 
     let kind = target.kind;
     let (own, path) = target.rest.split_first().ok_or_else(|| target.missing_id())?;
     let id = target.id().unwrap_or_default();
+    let ttl = time_to_live(target.address)?;
     let new = body::read(body).await?;
     let new = new.ok_or_else(|| Refusal::Invalid("missing new configuration".to_owned()))?;
     if path.is_empty() && !new.is_object() {
@@ -178,8 +182,8 @@ async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, 
         return Err(target.wrong_id());
     }
     let id = target.write_id(&mut value, own)?;
-    let expect = Expect::Unchanged(record.modified);
-    let kept = change::keep(&calls.admin, &resources, kind, &id, value, expect).await?;
+    let how = How { expect: Expect::Unchanged(record.modified), ttl };
+    let kept = change::keep(&calls.admin, &resources, kind, &id, value, how).await?;
     drop(changing);
     Ok(target.answer(calls, (StatusCode::OK, "compareAndSwap"), &id, kept).await)
 }
@@ -221,11 +225,11 @@ async fn written_value(body: Body) -> Result<Value, Refusal> {
     body::read(body).await?.ok_or_else(|| Refusal::Invalid("missing configurations".to_owned()))
 }
 
-/// What is said of `ttl`, after which APISIX lets a resource expire.
-fn ttl_warning(address: &Address) -> Result<Option<String>, Refusal> {
-    match address.argument("ttl").map(str::parse::<f64>) {
-        None => Ok(None),
-        Some(Ok(_)) => Ok(Some("ttl is not supported: the resource stays".to_owned())),
-        Some(Err(_)) => Err(Refusal::Invalid("invalid argument ttl: should be a number".to_owned())),
-    }
+/// `ttl`: how many seconds a resource is to live, as in APISIX; here they are more than none.
+fn time_to_live(address: &Address) -> Result<Option<Duration>, Refusal> {
+    let refused = |why: &str| Refusal::Invalid(format!("invalid argument ttl: {why}"));
+    let Some(text) = address.argument("ttl") else { return Ok(None) };
+    let seconds: f64 = text.parse().map_err(|_| refused("should be a number"))?;
+    let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| !ttl.is_zero() && *ttl <= LONGEST);
+    ttl.map(Some).ok_or_else(|| refused("should be more than 0 and at most 9000000000 seconds"))
 }

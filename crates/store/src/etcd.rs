@@ -83,16 +83,40 @@ impl EtcdStore {
     }
 
     async fn make(&self, change: &Change, expect: Expect) -> Result<Revision, StoreError> {
-        let (Change::Put { kind, id, .. } | Change::Delete { kind, id }) = change;
         // What it goes with cannot be told before anything was read.
         if let Some(obstacle) = self.condition.borrow().obstacle() {
             return Err(StoreError::Unavailable(obstacle));
         }
+        let lease = self.lease(change).await?;
+        let made = self.try_to_make(change, expect, lease.as_ref()).await;
+        if let (Some(lease), Err(_)) = (&lease, &made) {
+            // Nothing depends on it: what is not given back ends by itself.
+            drop(self.client.call("/v3/lease/revoke", &json!({"ID": lease})).await);
+        }
+        made
+    }
+
+    /// What ends a resource that is not to live for good: etcd counts in whole seconds.
+    async fn lease(&self, change: &Change) -> Result<Option<Value>, StoreError> {
+        let Change::Put { ttl: Some(ttl), .. } = change else { return Ok(None) };
+        let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0));
+        let answer = self.client.call("/v3/lease/grant", &json!({"TTL": seconds.to_string()})).await;
+        let answer = answer.map_err(|failure| StoreError::Unavailable(failure.to_string()))?;
+        Ok(Some(answer["ID"].clone()))
+    }
+
+    async fn try_to_make(
+        &self,
+        change: &Change,
+        expect: Expect,
+        lease: Option<&Value>,
+    ) -> Result<Revision, StoreError> {
+        let (Change::Put { kind, id, .. } | Change::Delete { kind, id }) = change;
         let mut fresh = self.resources.subscribe();
         for _ in 0..ATTEMPTS {
             let seen = self.resources.borrow().clone();
             holds(&seen, change, expect)?;
-            let request = self.transaction(change, expect, &seen);
+            let request = self.transaction(change, expect, &seen, lease);
             let answer = self.client.call("/v3/kv/txn", &request).await;
             let answer = answer.map_err(|failure| StoreError::Unavailable(failure.to_string()))?;
             if answer["succeeded"] == true {
@@ -110,7 +134,7 @@ impl EtcdStore {
     }
 
     /// The change, and what must hold for it when etcd makes it.
-    fn transaction(&self, change: &Change, expect: Expect, seen: &Resources) -> Value {
+    fn transaction(&self, change: &Change, expect: Expect, seen: &Resources, lease: Option<&Value>) -> Value {
         let (Change::Put { kind, id, .. } | Change::Delete { kind, id }) = change;
         let key = self.keys.of(*kind, id);
         let mut compare = Vec::new();
@@ -125,7 +149,11 @@ impl EtcdStore {
             Change::Put { value, .. } => {
                 compare.extend(references(value).iter().map(|(kind, id)| self.exists(*kind, id)));
                 compare.extend(parent(*kind, id).map(|consumer| self.exists(Kind::Consumer, &consumer)));
-                json!({"request_put": {"key": key, "value": encoded(value.to_string().as_bytes())}})
+                let mut put = json!({"key": key, "value": encoded(value.to_string().as_bytes())});
+                if let Some(lease) = lease {
+                    put["lease"] = lease.clone();
+                }
+                json!({"request_put": put})
             }
             Change::Delete { .. } => {
                 compare.push(self.exists(*kind, id));

@@ -20,6 +20,7 @@ pub use standalone::{Check, Configuration, StandaloneFile, StandaloneStore};
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use lockgate_resource::{Id, Kind, Resources, Revision};
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub enum Change {
         id: Id,
         /// What it becomes: an object, secrets already sealed.
         value: Value,
+        /// How long it is to live, from now on; `None` is until it is deleted.
+        ttl: Option<Duration>,
     },
     /// Remove it.
     Delete {

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use crate::apply::apply;
 use crate::{Answer, Change, Expect, Store, StoreError};
 
-/// Keeps resources in memory alone: for tests and `lockgate check`. It answers as the lasting stores do.
+/// Keeps resources in memory alone: for tests and `lockgate check`. It answers as the lasting stores do, but has no
+/// clock: nothing expires.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     resources: watch::Sender<Resources>,
@@ -49,7 +50,8 @@ mod tests {
     use crate::{Change, Expect, Store, StoreError};
 
     fn put(id: &str) -> Change {
-        Change::Put { kind: Kind::Route, id: Id::new(id).unwrap(), value: json!({"uri": "/"}) }
+        let id = Id::new(id).unwrap();
+        Change::Put { kind: Kind::Route, id, value: json!({"uri": "/"}), ttl: None }
     }
 
     fn delete(id: &str) -> Change {

@@ -1,5 +1,6 @@
 //! The default store: one file, no server, nothing acknowledged before it is on the disk.
 
+mod deadline;
 mod file;
 mod held;
 mod writer;
@@ -41,14 +42,19 @@ impl RedbStore {
         let opened = file::open(path)?;
         let resources = Arc::new(watch::Sender::new(opened.resources));
         let (requests, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer {
+        let mut writer = Writer {
             path: path.to_owned(),
             database: Some(opened.database),
             resources: Arc::clone(&resources),
             requests: receiver,
             is_released: false,
+            deadlines: opened.deadlines,
+            retry_at: None,
         };
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(|| writer.run());
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let clock = clock.map_err(|error| StoreError::Unavailable(format!("no clock: {error}")))?;
+        writer.sweep();
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&clock));
         let thread =
             thread.map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
         Ok(Arc::new(Self {

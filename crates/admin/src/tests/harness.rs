@@ -153,7 +153,7 @@ impl Api {
         tokio::spawn(async move {
             while newest.changed().await.is_ok() {
                 let revision = newest.borrow_and_update().revision;
-                sender.send_replace(Applied { revision, refused: Arc::new([]) });
+                sender.send_replace(Applied { revision, ..Applied::default() });
             }
         });
         Self::over(store, receiver, change)
@@ -161,7 +161,11 @@ impl Api {
 
     /// An API that is told what is live by nobody but the test.
     pub(super) fn refusing(resources: Resources, refused: Vec<RefusedResource>) -> Self {
-        let (_, receiver) = watch::channel(Applied { revision: resources.revision, refused: refused.into() });
+        let (_, receiver) = watch::channel(Applied {
+            revision: resources.revision,
+            refused: refused.into(),
+            compilations: 1,
+        });
         Self::over(Arc::new(MemoryStore::new(resources)), receiver, |_| {})
     }
 

@@ -11,6 +11,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::Value;
 
+use super::deadline::Deadlines;
 use super::held::HeldFile;
 use crate::{StoreError, secret_file};
 
@@ -47,6 +48,7 @@ impl fmt::Display for UnreadableRecord {
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) resources: Resources,
+    pub(super) deadlines: Deadlines,
     pub(super) unreadable: Vec<UnreadableRecord>,
 }
 
@@ -151,8 +153,9 @@ fn read(path: &Path, database: Database) -> Result<Result<Opened, StoreError>, r
         }
     }
     resources.revision = resources.revision.max(Revision(revision));
+    let deadlines = Deadlines::read(&transaction, &resources)?;
     drop((meta, transaction));
-    Ok(Ok(Opened { database, resources, unreadable }))
+    Ok(Ok(Opened { database, resources, deadlines, unreadable }))
 }
 
 fn record(key: &str, (created, modified, json): (u64, u64, &[u8])) -> Result<Record, String> {

@@ -16,7 +16,7 @@ use super::{RedbStore, UnreadableRecord};
 use crate::{Change, Expect, Store, StoreError};
 
 fn put(id: u64, value: Value) -> Change {
-    Change::Put { kind: Kind::Route, id: Id::new(&id.to_string()).unwrap(), value }
+    Change::Put { kind: Kind::Route, id: Id::new(&id.to_string()).unwrap(), value, ttl: None }
 }
 
 fn delete(id: u64) -> Change {

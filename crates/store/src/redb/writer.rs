@@ -2,17 +2,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lockgate_resource::{Resources, Revision};
 use redb::Database;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::deadline::{self, Deadlines};
 use super::file::{self, META, RECORDS, REVISION};
 use crate::apply::apply;
 use crate::{Change, Expect, StoreError};
 
 /// The changes of one transaction at most.
 const BATCH: usize = 128;
+/// How long is waited at most before the clock is looked at again, where something has to go.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When what could not be removed is tried again, in milliseconds.
+const RETRY: u64 = 1000;
 
 /// What the thread is asked to do.
 pub(super) enum Message {
@@ -43,16 +50,66 @@ pub(super) struct Writer {
     pub(super) requests: mpsc::Receiver<Message>,
     /// Whether the file is another process's for now.
     pub(super) is_released: bool,
+    /// What has to go, and when.
+    pub(super) deadlines: Deadlines,
+    /// When what could not be removed is tried again.
+    pub(super) retry_at: Option<u64>,
 }
 
 impl Writer {
     /// Writes until nobody can ask any more.
-    pub(super) fn run(mut self) {
-        while let Some(mut message) = self.requests.blocking_recv() {
-            while let Some(next) = self.act(message) {
-                message = next;
+    pub(super) fn run(mut self, clock: &Runtime) {
+        loop {
+            let patience = self.patience();
+            let waited = clock.block_on(async {
+                match patience {
+                    None => Ok(self.requests.recv().await),
+                    Some(patience) => tokio::time::timeout(patience, self.requests.recv()).await,
+                }
+            });
+            let mut message = match waited {
+                Ok(None) => return,
+                Ok(message) => message,
+                Err(_) => None,
+            };
+            while let Some(next) = message {
+                message = self.act(next);
             }
+            self.sweep();
         }
+    }
+
+    /// How long to wait before something has to go; `None` where nothing has to.
+    fn patience(&self) -> Option<Duration> {
+        let next = self.deadlines.next().filter(|_| !self.is_released)?;
+        let wait =
+            Duration::from_millis(next.max(self.retry_at.unwrap_or(0)).saturating_sub(deadline::now()));
+        // The clock of the wall may be set meanwhile.
+        Some(wait.min(PATIENCE))
+    }
+
+    /// Removes what has lived as long as it was to.
+    pub(super) fn sweep(&mut self) {
+        let now = deadline::now();
+        if self.is_released || self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let due = self.deadlines.due(now);
+        if due.is_empty() {
+            return;
+        }
+        let names: Vec<String> = due.iter().map(|(kind, id)| kind.key(id)).collect();
+        let changes: Vec<Change> = due.into_iter().map(|(kind, id)| Change::Delete { kind, id }).collect();
+        self.retry_at = match self.write_all(&changes) {
+            Ok(_) => {
+                tracing::info!(resources = names.join(" "), "resources have expired");
+                None
+            }
+            Err(error) => {
+                tracing::error!(path = %self.path.display(), %error, "expired resources could not be removed");
+                Some(now + RETRY)
+            }
+        };
     }
 
     /// Does what is asked, a change together with those that wait behind it. Gives back what came after them.
@@ -124,7 +181,8 @@ impl Writer {
             && let Some(database) = &self.database
         {
             let changes = made().map(|request| &request.change);
-            keep(database, &resources, changes).map_err(|error| file::explain(&self.path, error))?;
+            keep(database, &resources, &mut self.deadlines, changes)
+                .map_err(|error| file::explain(&self.path, error))?;
             self.resources.send_replace(resources);
         }
         Ok(outcomes)
@@ -141,7 +199,7 @@ impl Writer {
         }
         let revision = resources.revision;
         if let Some(database) = self.database.as_ref().filter(|_| !changes.is_empty()) {
-            if let Err(error) = keep(database, &resources, changes.iter()) {
+            if let Err(error) = keep(database, &resources, &mut self.deadlines, changes.iter()) {
                 self.database = None;
                 return Err(file::explain(&self.path, error));
             }
@@ -155,6 +213,7 @@ impl Writer {
         if self.database.is_none() {
             let opened = file::open(&self.path)?;
             self.database = Some(opened.database);
+            self.deadlines = opened.deadlines;
             self.resources.send_replace(opened.resources);
         }
         Ok(())
@@ -165,10 +224,12 @@ impl Writer {
 fn keep<'a>(
     database: &Database,
     resources: &Resources,
-    changes: impl Iterator<Item = &'a Change>,
+    deadlines: &mut Deadlines,
+    changes: impl Iterator<Item = &'a Change> + Clone,
 ) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     let mut records = transaction.open_table(RECORDS)?;
+    deadlines.keep(&transaction, changes.clone())?;
     for change in changes {
         let (Change::Put { kind, id, .. } | Change::Delete { kind, id }) = change;
         let key = kind.key(id);

@@ -25,7 +25,7 @@ fn at(port: u16) -> EtcdSettings {
 }
 
 fn put(kind: Kind, id: &str, value: Value) -> Change {
-    Change::Put { kind, id: Id::of(kind, id).expect("it is an id"), value }
+    Change::Put { kind, id: Id::of(kind, id).expect("it is an id"), value, ttl: None }
 }
 
 fn route(id: &str) -> Change {
@@ -82,6 +82,21 @@ async fn what_others_write_is_seen_and_what_is_not_ours_is_passed_over() {
     assert_eq!(record(&store, Kind::Route, "1").unwrap().value["uri"], "/new", "the last good form stays");
     etcd.run(&["del", "/apisix/routes/2"]);
     until(&store, |all| all.get(Kind::Route, "2").is_none()).await;
+}
+
+#[tokio::test]
+async fn a_resource_goes_when_its_time_is_up_unless_it_is_written_again() {
+    let etcd = Etcd::start();
+    let store = EtcdStore::open(at(etcd.port)).await.unwrap();
+    let ttl = Some(Duration::from_millis(500));
+    for id in ["1", "2"] {
+        let value = json!({"uri": "/"});
+        let change = Change::Put { kind: Kind::Route, id: Id::new(id).unwrap(), value, ttl };
+        store.commit(change, Expect::Absent).await.unwrap();
+    }
+    store.commit(route("2"), Expect::Anything).await.unwrap();
+    until(&store, |all| all.get(Kind::Route, "1").is_none()).await;
+    assert!(record(&store, Kind::Route, "2").is_some());
 }
 
 #[tokio::test]
