@@ -43,6 +43,9 @@ impl Reload {
             tracing::error!(kind, id, reason = resource.reason, "resource is refused");
         }
         self.live.store(Arc::new(snapshot));
-        self.applied.send_replace(Applied { revision, refused: refused.into() });
+        self.applied.send_modify(|applied| {
+            let compilations = applied.compilations + 1;
+            *applied = Applied { revision, refused: refused.into(), compilations };
+        });
     }
 }

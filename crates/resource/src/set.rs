@@ -101,6 +101,8 @@ pub struct Applied {
     pub revision: Revision,
     /// What was refused, and keeps its last good form or is left out.
     pub refused: Arc<[RefusedResource]>,
+    /// How often was compiled since the start: a burst of changes is compiled a few times.
+    pub compilations: u64,
 }
 
 #[cfg(test)]
