@@ -16,6 +16,10 @@ test:
 one CRATE *ARGS:
     cargo nextest run -p {{CRATE}} {{ARGS}}
 
+# The gateway as it is released: built by profile
+release:
+    cargo xtask release
+
 # Lockgate and nginx side by side: CPU, instructions, latency, memory
 bench *ARGS:
     bench/compare {{ARGS}}

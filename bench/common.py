@@ -26,12 +26,14 @@ def need(*programs):
     subprocess.run([*apt, "install", "-qq", "-y", "--no-install-recommends", *missing], check=True, env=environment)
 
 
-def build():
-    """The release binary: `LOCKGATE_BIN`, or what cargo builds."""
-    if path := os.environ.get("LOCKGATE_BIN"):
+def build(program="lockgate", variable="LOCKGATE_BIN"):
+    """A program as it is released: what the environment names, or what `cargo xtask release` builds."""
+    if path := os.environ.get(variable):
         return pathlib.Path(path).resolve()
-    subprocess.run(["cargo", "build", "--release", "--locked", "-p", "lockgate"], check=True, cwd=ROOT)
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/lockgate"
+    lines = subprocess.run(["cargo", "xtask", "release"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    built = {path.name: path for path in map(pathlib.Path, lines)}
+    os.environ["LOCKGATE_BIN"], os.environ["BARE_BIN"] = str(built["lockgate"]), str(built["bare"])
+    return built[program]
 
 
 def free_ports(count):

@@ -4,6 +4,7 @@ mod arrows;
 mod licences;
 mod links;
 mod metadata;
+mod release;
 mod test;
 
 use std::io::Write as _;
@@ -15,6 +16,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   arrows     compare who depends on whom with the floors of the design
   licences   compare the licences of all dependencies with deny.toml, and refuse banned crates
   links      look for links of the documentation that lead nowhere
+  release    build the gateway by profile: watched at work, then built from what was seen; says where it is
   test       every test, the AWS stand-ins included (started and stopped; they lie beside the repository)
 ";
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         "arrows" => arrows::check(),
         "licences" => licences::check(),
         "links" => links::check(),
+        "release" => release::build(),
         "test" => test::run(),
         _ => Err(anyhow::anyhow!("{USAGE}")),
     };

@@ -16,6 +16,7 @@ use lockgate_http::{ConnectionInfo, Outgoing, Request, Response, Stream, tls};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
 struct Bare {
@@ -92,7 +93,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())?;
-    runtime.block_on(run(asked))
+    // It ends in order when it is told to: a watched build writes down what it saw then.
+    runtime.block_on(async {
+        let mut end = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = run(asked) => result,
+            _ = end.recv() => Ok(()),
+        }
+    })
 }
 
 async fn run(asked: Asked) -> Result<(), Box<dyn Error>> {

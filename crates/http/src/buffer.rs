@@ -2,10 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::stream::Stream;
 
@@ -67,17 +64,15 @@ impl ReadBuffer {
             return Poll::Pending;
         }
         self.make_room();
-        let mut room = ReadBuf::new(&mut self.bytes[self.end..]);
-        let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut room) else {
+        let Poll::Ready(result) = stream.poll_read_some(cx, &mut self.bytes[self.end..]) else {
             self.release();
             return Poll::Pending;
         };
         self.is_awaited = false;
-        let (count, is_filled) = (room.filled().len(), room.remaining() == 0);
-        result?;
+        let count = result?;
         self.end += count;
         // A read that filled what there was is a stream worth larger reads.
-        self.wants_large |= is_filled;
+        self.wants_large |= self.end == self.bytes.len();
         Poll::Ready(Ok(count))
     }
 

@@ -4,10 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The largest piece that is written without a look at whether there is room.
+/// The largest piece that is written without a look at whether there is room, and the most room to read into without
+/// one. What is larger goes the way on which a task gives others a turn.
 const TRIED: usize = 16 * 1024;
 
 /// A TCP connection, or TLS over one.
@@ -70,12 +72,12 @@ impl Stream {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // A small message nearly always finds room, and then nobody has to be told to wait for it. What is larger
-        // goes the way on which a task gives others a turn.
+        // A small message nearly always finds room, and then nobody has to be told to wait for it.
         if let (Self::Tcp(io), [one]) = (&*self, parts)
             && one.len() <= TRIED
         {
-            match io.try_write(one) {
+            let send = || Ok(rustix::net::send(io, one, SendFlags::NOSIGNAL)?);
+            match io.try_io(Interest::WRITABLE, send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
@@ -84,6 +86,22 @@ impl Stream {
             [one] => Pin::new(self).poll_write(cx, one),
             several => Pin::new(self).poll_write_vectored(cx, several),
         }
+    }
+
+    /// Reads once; 0 is the end.
+    pub(crate) fn poll_read_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Self::Tcp(io) = self
+            && room.len() <= TRIED
+            && let Some(read) = take(io, room)
+        {
+            return Poll::Ready(read);
+        }
+        let mut room = ReadBuf::new(room);
+        Pin::new(self).poll_read(cx, &mut room).map_ok(|()| room.filled().len())
     }
 
     /// Whether the two sides agreed to HTTP/2 in their TLS handshake (RFC 7301).
@@ -119,8 +137,29 @@ impl Stream {
     /// requests. Costs no system call unless the poller has seen something.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];
-        let mut buf = ReadBuf::new(&mut byte);
+        if let Self::Tcp(io) = self {
+            return take(io, &mut byte).is_none();
+        }
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        Pin::new(self).poll_read(&mut cx, &mut buf).is_pending()
+        Pin::new(self).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+}
+
+/// What has come, if the poller has seen anything: by the bare system call, as a small message costs little more.
+fn take(io: &TcpStream, room: &mut [u8]) -> Option<io::Result<usize>> {
+    let mut short = None;
+    let read = io.try_io(Interest::READABLE, || {
+        let (count, _) = rustix::net::recv(io, &mut *room, RecvFlags::empty())?;
+        if (1..room.len()).contains(&count) {
+            // That was all: it is as if the next read had been tried and had found nothing, and the poller says when
+            // there is more.
+            short = Some(count);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(count)
+    });
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => short.map(Ok),
+        read => Some(read),
     }
 }
