@@ -1,6 +1,6 @@
 //! What is forwarded and what stops here: hop-by-hop headers, forwarded headers, framing, trailers.
 
-use lockgate_tests::{FakeUpstream, Gateway, Settings, Then};
+use lockgate_tests::{FakeUpstream, Gateway, Settings, Then, curl};
 use serde_json::json;
 
 fn answering(response: &'static str) -> (Gateway, FakeUpstream) {
@@ -79,6 +79,34 @@ fn forwarded_headers_tell_the_upstream_who_called_and_how() {
 }
 
 #[test]
+fn names_that_are_taken_for_framing_or_for_the_gateways_own_stop_here() {
+    let lookalikes =
+        ["Content_Length: 9", "Transfer_Encoding: chunked", "X_Forwarded-For: 192.0.2.7", "X.Real.IP: ::7"];
+    let others = ["X_Custom: 1", "Content_Type: a", "X_Api_Key: k"];
+    let name = |line: &str| line.split_once(": ").expect("a field").0.to_owned();
+    let headers = [&lookalikes[..], &others].concat();
+    for passes in [false, true] {
+        let upstream = FakeUpstream::fixed("ok");
+        let gateway =
+            Gateway::with(Settings::new().set("lockgate", json!({"pass_lookalike_headers": passes})));
+        gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+        assert_eq!(gateway.request("POST", "/x", &headers, b"body").status, 200);
+        let url = gateway.url("/x");
+        let mut command = vec!["--http2-prior-knowledge", &url];
+        command.extend(headers.iter().flat_map(|line| ["-H", line]));
+        assert_eq!(curl(&command).output, "ok");
+        for received in [upstream.next(), upstream.next()] {
+            for line in lookalikes {
+                assert_eq!(received.head.get(&name(line)).is_some(), passes, "{line} of {:?}", received.head);
+            }
+            for line in others {
+                assert!(received.head.get(&name(line)).is_some(), "{line} of {:?}", received.head);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_server_header_names_lockgate_once() {
     let (gateway, _upstream) = answering("HTTP/1.1 200 OK\r\nServer: inner\r\nContent-Length: 0\r\n\r\n");
     let reply = gateway.get("/x");
@@ -136,9 +164,14 @@ fn chunked_bodies_and_trailers_pass_both_ways() {
 #[test]
 fn trailers_cannot_bring_framing_or_routing_headers() {
     let (gateway, upstream) = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    for line in
-        ["Content-Length: 5", "Transfer-Encoding: chunked", "Host: evil", "X-Api-Key: k", "Authorization: x"]
-    {
+    for line in [
+        "Content-Length: 5",
+        "Transfer-Encoding: chunked",
+        "Host: evil",
+        "X-Api-Key: k",
+        "Authorization: x",
+        "Content_Length: 5",
+    ] {
         let mut connection = gateway.connect();
         let request =
             format!("POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{line}\r\n\r\n");

@@ -1,7 +1,7 @@
-//! How large the parts of a message may be.
+//! How large the parts of a message may be, and what is not passed on of it.
 
 /// Bounds of one message, beside those of its head and its body as a whole. The defaults hold for what upstreams
-/// send.
+/// send too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest request target, in bytes; a longer one is answered with 414. Default: 16 KiB.
@@ -14,6 +14,9 @@ pub struct Limits {
     pub chunk_extensions: usize,
     /// Bytes of trailers that a body may have. Default: 16 KiB.
     pub trailers: usize,
+    /// Whether fields of requests are passed on that differ from framing, forwarding or proxy fields by no more than
+    /// another mark in place of a hyphen, such as `Content_Length`. Default: no.
+    pub lookalikes: bool,
 }
 
 impl Limits {
@@ -24,6 +27,7 @@ impl Limits {
         fields: 100,
         chunk_extensions: 16 * 1024,
         trailers: 16 * 1024,
+        lookalikes: false,
     };
 }
 

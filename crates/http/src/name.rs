@@ -111,6 +111,25 @@ struct Known {
     lower: [u8; LONGEST],
     len: usize,
     id: Id,
+    is_ours: bool,
+}
+
+/// Whether a field is the gateway's to write or to take off, so that an upstream believes what it says.
+const fn is_ours(id: Id) -> bool {
+    matches!(
+        id,
+        Id::KeepAlive
+            | Id::XRealIp
+            | Id::ContentLength
+            | Id::XForwardedFor
+            | Id::ProxyConnection
+            | Id::TransferEncoding
+            | Id::XForwardedHost
+            | Id::XForwardedPort
+            | Id::XForwardedProto
+            | Id::ProxyAuthenticate
+            | Id::ProxyAuthorization
+    )
 }
 
 /// Places that known names stand at, each alone at its own.
@@ -124,13 +143,13 @@ const fn place(len: usize, letter: u8) -> usize {
 static KNOWN: [Known; PLACES] = known();
 
 const fn known() -> [Known; PLACES] {
-    let mut table = [const { Known { lower: [0; LONGEST], len: 0, id: Id::Other } }; PLACES];
+    let mut table = [const { Known { lower: [0; LONGEST], len: 0, id: Id::Other, is_ours: false } }; PLACES];
     let mut at = 0;
     while at < ALL.len() {
         let text = ALL[at].text.as_bytes();
         let entry = &mut table[place(text.len(), text[text.len() - 2])];
         assert!(entry.len == 0, "two known names stand at one place");
-        (entry.len, entry.id) = (text.len(), ALL[at].id);
+        (entry.len, entry.id, entry.is_ours) = (text.len(), ALL[at].id, is_ours(ALL[at].id));
         let mut letter = 0;
         while letter < text.len() {
             entry.lower[letter] = text[letter].to_ascii_lowercase();
@@ -141,16 +160,49 @@ const fn known() -> [Known; PLACES] {
     table
 }
 
-/// The id of a name, whatever its case.
-pub(crate) fn id_of(name: &[u8]) -> Id {
+/// What a name in a head says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Known(Id),
+    Other,
+    /// `Content_Length` and its like: a name of the gateway's own with another mark for a hyphen. Upstreams that make
+    /// variables of fields (RFC 3875 §4.1.18) take it for that name.
+    Lookalike,
+}
+
+/// Reads a name, whatever its case.
+pub(crate) fn read(name: &[u8]) -> Reading {
     let [.., letter, _] = name else {
-        return Id::Other;
+        return Reading::Other;
     };
     let known = &KNOWN[place(name.len(), *letter)];
     match known.lower.get(..name.len()) {
-        Some(lower) if known.len == name.len() && is_folded(name, lower) => known.id,
-        _ => Id::Other,
+        Some(lower) if known.len == name.len() => {
+            if is_folded(name, lower) {
+                Reading::Known(known.id)
+            } else if known.is_ours && looks_like(name, lower) {
+                Reading::Lookalike
+            } else {
+                Reading::Other
+            }
+        }
+        _ => Reading::Other,
     }
+}
+
+/// The id of a name, whatever its case.
+pub(crate) fn id_of(name: &[u8]) -> Id {
+    match read(name) {
+        Reading::Known(id) => id,
+        Reading::Other | Reading::Lookalike => Id::Other,
+    }
+}
+
+/// Whether `name` is `lower` but for case and for what stands where that has hyphens.
+fn looks_like(name: &[u8], lower: &[u8]) -> bool {
+    let is_like =
+        |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric());
+    name.iter().zip(lower).all(is_like)
 }
 
 /// Whether `name` is `lower` but for the case of its letters. Bit 0x20 is what tells cases apart. The carriage
@@ -209,6 +261,17 @@ mod tests {
         }
         assert_eq!(id_of(b"x-other"), Id::Other);
         assert_eq!(id_of(b"hosT"), Id::Host);
+        for name in
+            ["Content_Length", "transfer_encoding", "X_FORWARDED-FOR", "x.real.ip", "x-forwarded_proto"]
+        {
+            assert_eq!(read(name.as_bytes()), Reading::Lookalike, "{name}");
+            assert_eq!(id_of(name.as_bytes()), Id::Other, "{name}");
+        }
+        for name in
+            ["Content_Type", "user_agent", "x_api_key", "contentalength", "xaforwarded-for", "x_other"]
+        {
+            assert_eq!(read(name.as_bytes()), Reading::Other, "{name}");
+        }
         assert!(!Name::from("keep\ralive").is_token(), "what looks like a known name is still checked");
     }
 }

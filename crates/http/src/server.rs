@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::body::Body;
 use crate::limits::Limits;
 use crate::message::{Request, Response};
 use crate::stream::Stream;
@@ -90,6 +91,11 @@ pub trait Service: 'static {
 
     /// Answers it. Dropped half-way when the client goes away.
     fn answer(&self, under_way: &mut Self::UnderWay) -> impl Future<Output = Response>;
+
+    /// Gives up what nobody has read of a request's body, now that it is answered. Asked only where there may be some.
+    fn unread(&self, _under_way: &mut Self::UnderWay) -> Body {
+        Body::empty()
+    }
 
     /// The answer to something that is no request: its status and why.
     fn refuse(

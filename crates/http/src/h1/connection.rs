@@ -12,6 +12,7 @@ use tokio::io::AsyncWrite;
 use super::reader::BodyReader;
 use super::send::{Patience, Wire};
 use super::write;
+use crate::body::Body;
 use crate::buffer::ReadBuffer;
 use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::h2;
@@ -44,6 +45,8 @@ pub(crate) struct Connection {
     pub(super) requests_left: u64,
     /// Whether a request's body has the read buffer.
     pub(super) is_lent: bool,
+    /// How long that body was said to be.
+    pub(super) declared: Option<u64>,
     /// Whether a body broke: nobody can tell any more where the next request begins.
     pub(super) is_lost: bool,
 }
@@ -110,6 +113,7 @@ impl Connection {
             pipelined: 0,
             requests_left: u64::MAX,
             is_lent: false,
+            declared: None,
             is_lost: false,
         }
     }
@@ -143,11 +147,26 @@ impl Connection {
         }
     }
 
-    /// Whether there may be another request: one is left, and what is left of this one's body is worth reading for
-    /// its sake. Counts the one that is answered.
-    pub(super) fn may_go_on(&mut self) -> bool {
+    /// Whether there may be another request behind this answer: one is left, and what is left of this one's body is
+    /// known to be worth reading for its sake. Counts the one that is answered.
+    pub(super) fn may_go_on(&mut self, answer: &Body) -> bool {
         self.requests_left = self.requests_left.saturating_sub(1);
-        self.requests_left > 0 && !self.is_lost && self.reader.length().is_none_or(|left| left <= DRAINED)
+        let is_read = !self.is_lent && self.reader.is_done();
+        self.requests_left > 0 && !self.is_lost && (is_read || self.ends_soon(answer))
+    }
+
+    /// Whether no more than is drained should come of a body that is answered before its end. How much there is of
+    /// chunks nobody can tell, and a client is to know before the connection ends (RFC 9112 §9.6).
+    fn ends_soon(&mut self, answer: &Body) -> bool {
+        if self.is_lent {
+            // An answer whose length nobody knows yet may be made of the upload, and go on as long.
+            return self.declared.is_some_and(|length| length <= DRAINED) || answer.length().is_none();
+        }
+        while let Ok(Some(true)) = self.reader.look(&mut self.buffer) {
+            let count = self.reader.available();
+            self.reader.consume(&mut self.buffer, count);
+        }
+        self.reader.length().is_some_and(|left| left <= DRAINED)
     }
 
     pub(super) fn poll_write(

@@ -2,7 +2,7 @@
 
 use crate::headers::{Headers, is_value};
 use crate::limits::Limits;
-use crate::name::{Id, id_of, is_token_byte};
+use crate::name::{self, Id, Reading, id_of, is_token_byte};
 
 /// How the end of a body is told.
 #[derive(Debug, Default)]
@@ -212,7 +212,7 @@ pub(crate) fn may_be_trailer(id: Id, name: &[u8]) -> bool {
     let is_head_only = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
     match id {
         Id::Date | Id::Server | Id::Via => true,
-        Id::Other => !HEAD_ONLY.iter().any(is_head_only),
+        Id::Other => !HEAD_ONLY.iter().any(is_head_only) && name::read(name) != Reading::Lookalike,
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use super::lex::{Lexer, Stop};
 use crate::headers::{Headers, Span};
 use crate::limits::Limits;
 use crate::message::{Request, Response, Version, check_target};
-use crate::name::{self, Id, id_of};
+use crate::name::{self, Id, Reading, id_of};
 
 /// The most fields that `Connection` may name.
 const MAX_NOMINATED: usize = 32;
@@ -111,7 +111,11 @@ fn fields<'a>(
             return Err(TOO_LONG.into());
         }
         start = lexer.len();
-        let id = id_of(line.name);
+        let id = match name::read(line.name) {
+            Reading::Known(id) => id,
+            Reading::Lookalike if !limits.lookalikes => continue,
+            Reading::Other | Reading::Lookalike => Id::Other,
+        };
         if connection.field(id, line.value).map_err(Refusal::bad)? {
             list.push_parsed(id, &line);
         }
@@ -349,6 +353,9 @@ pub(crate) struct ResponseHead {
     pub(crate) len: usize,
 }
 
+/// What holds for responses.
+const OF_RESPONSES: Limits = Limits { lookalikes: true, ..Limits::DEFAULT };
+
 /// Reads a response head; `None` while it is not whole. `is_head` says that the request was a HEAD.
 pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHead>, &'static str> {
     whole(read_response(input, is_head)).map_err(|refusal| refusal.reason)
@@ -358,11 +365,11 @@ fn read_response(input: &[u8], is_head: bool) -> Result<ResponseHead, Stop> {
     let mut lexer = Lexer::new(input);
     let (version, code) = lexer.status_line()?;
     let status = StatusCode::from_u16(code).map_err(|_| Refusal::bad("status is out of range"))?;
-    let (connection, mut headers) = fields(&mut lexer, input, &Limits::DEFAULT)?;
+    let (connection, mut headers) = fields(&mut lexer, input, &OF_RESPONSES)?;
     connection.drop_nominated(&mut headers);
     let mut response = Response::new(status);
     (response.version, response.headers) = (version, headers);
-    let declared = connection.framing(version, &Limits::DEFAULT)?;
+    let declared = connection.framing(version, &OF_RESPONSES)?;
     let has_none = is_head || status.is_informational() || status == 204 || status == 304;
     let framing = match declared {
         _ if has_none => Framing::Done,

@@ -181,6 +181,7 @@ impl<S: Service> Exchange<'_, S> {
                 let _ = request.headers.append(name::EXPECT, b"100-continue");
             }
             let mut this = self.shared.borrow_mut();
+            this.declared = framing.length();
             this.reader = BodyReader::new(framing);
             let by = if self.settings.passes_expect { Continue::Upstream } else { Continue::Ours };
             this.awaited = expects_continue.then_some(by);
@@ -202,7 +203,12 @@ impl<S: Service> Exchange<'_, S> {
             self.switch(response, *upgraded, &mut finish).await;
             return false;
         }
-        let keep_alive = keep_alive && !timer::is_draining() && self.shared.borrow_mut().may_go_on();
+        let is_lent = self.shared.borrow().is_lent;
+        if is_lent {
+            drop(self.service.unread(&mut finish.under_way));
+        }
+        let keep_alive =
+            keep_alive && !timer::is_draining() && self.shared.borrow_mut().may_go_on(&response.body);
         let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
         let is_complete = finish.outcome.is_complete;
         drop(finish);

@@ -9,7 +9,7 @@ use crate::h1::write::is_of_connection;
 use crate::headers::Headers;
 use crate::limits::Limits;
 use crate::message::{Request, Response, Version};
-use crate::name::{self, Id, id_of};
+use crate::name::{self, Id, Reading};
 use crate::websocket;
 
 /// A request head as the rest of the program knows it (RFC 9113 §8.3.1).
@@ -42,16 +42,21 @@ pub(crate) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Re
     let mut cookies: Vec<u8> = Vec::new();
     let mut count = 0;
     for (field, value) in &parts.headers {
-        let id = id_of(field.as_str().as_bytes());
+        let reading = name::read(field.as_str().as_bytes());
         // RFC 9113 §8.2.1: such a field is malformed.
         if value.as_bytes().trim_ascii().len() != value.len() {
             return Err(refuse("header has white space around its value"));
         }
-        count += usize::from(id != Id::Cookie);
+        count += usize::from(reading != Reading::Known(Id::Cookie));
         if count > limits.fields || field.as_str().len() + value.len() > limits.field {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Err(Refusal::new(status, "header fields are too many or too long"));
         }
+        let id = match reading {
+            Reading::Known(id) => id,
+            Reading::Lookalike if !limits.lookalikes => continue,
+            Reading::Other | Reading::Lookalike => Id::Other,
+        };
         match id {
             Id::Host | Id::ProxyAuthorization | Id::ProxyAuthenticate | Id::Expect => {}
             // RFC 9113 §8.2.3: crumbs of one cookie are joined for whoever does not speak HTTP/2.

@@ -49,7 +49,7 @@ async fn receive(from: OwnedReadHalf, plan: &Plan, answered: &Semaphore) {
     for (at, turn) in plan.turns.iter().enumerate() {
         let is_last = at + 1 == plan.turns.len();
         let Some(head) = final_head(&mut reader).await else {
-            let may_end = at > 0 && may_end_behind(&plan.turns[at - 1]);
+            let may_end = at > 0 && may_end_unsaid(&plan.turns[at - 1]);
             assert!(may_end || plan.end == End::HalfClosed, "turn {at} has no answer");
             return;
         };
@@ -102,10 +102,19 @@ async fn final_head(reader: &mut Reader<OwnedReadHalf>) -> Option<String> {
     }
 }
 
-/// Whether what is left of an upload, when its answer is out, may be too much to be read for the sake of the next
+/// Whether what is left of an upload, when its answer begins, may be too much to be read for the sake of the next
 /// request; or perhaps will never come, where the client had asked before it sends it.
 fn may_end_behind(turn: &Turn) -> bool {
-    turn.is_early && (turn.request.len() > KEPT || (turn.expects && turn.request.len() > 0))
+    let may_be_long = turn.request.len() > KEPT || matches!(turn.request, Body::Chunks { .. });
+    turn.is_early && (may_be_long || (turn.expects && turn.request.len() > 0))
+}
+
+/// Whether that may show only when the answer has ended: one of no known length goes on with its upload.
+fn may_end_unsaid(turn: &Turn) -> bool {
+    turn.is_early
+        && turn.request.len() > KEPT
+        && !turn.is_bodiless()
+        && !matches!(turn.answer, Body::Length(_))
 }
 
 /// An upload of so much is read to its end in any case.

@@ -25,7 +25,8 @@ pub(crate) struct Limits {
     /// `nginx_config.http.large_client_header_buffers`, its count times its size: the longest head. Default: 64k.
     pub(crate) head: usize,
     /// `nginx_config.http.large_client_header_buffers`, its size: the longest target and field, 16k by default;
-    /// `lockgate.limits.headers`, `chunk_extensions` and `trailers`: 100, 16k, 16k.
+    /// `lockgate.limits.headers`, `chunk_extensions` and `trailers`: 100, 16k, 16k; `lockgate.pass_lookalike_headers`:
+    /// false.
     pub(crate) message: MessageLimits,
     /// `lockgate.limits.pipelined`: bytes of later requests read while one is answered. Default: 8k.
     pub(crate) pipelined: usize,

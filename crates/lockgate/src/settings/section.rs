@@ -44,11 +44,12 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         root.within("graphql", |graphql| routing::read_graphql(graphql, &mut settings.routing));
         root.within("deployment", |deployment| {
             read_deployment(deployment, &mut settings.admin);
-            settings.etcd = etcd::read(deployment);
+            settings.deployment = deployment::read(deployment);
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {
             lockgate.set("pass_expect", &mut settings.pass_expect);
+            lockgate.set("pass_lookalike_headers", &mut settings.limits.message.lookalikes);
             lockgate.set("negotiate_http2", &mut settings.negotiate_http2);
             lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
         });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::Cache;
 use http::StatusCode;
 use lockgate_http::server::{Outcome, Service};
-use lockgate_http::{ConnectionInfo, Request, Response};
+use lockgate_http::{Body, ConnectionInfo, Request, Response};
 use lockgate_plugin::{Directory, RequestContext, RouteNames, Variable};
 use lockgate_telemetry::access_log::{Template, Writer};
 use lockgate_telemetry::clock;
@@ -104,6 +104,10 @@ impl Service for Gateway {
 
     async fn answer(&self, served: &mut Served) -> Response {
         handle(&served.snapshot, &mut served.request, &mut served.cx).await
+    }
+
+    fn unread(&self, served: &mut Served) -> Body {
+        std::mem::take(&mut served.request.body)
     }
 
     fn refuse(
