@@ -44,7 +44,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         root.within("graphql", |graphql| routing::read_graphql(graphql, &mut settings.routing));
         root.within("deployment", |deployment| {
             read_deployment(deployment, &mut settings.admin);
-            settings.deployment = deployment::read(deployment);
+            settings.etcd = etcd::read(deployment);
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {
