@@ -10,6 +10,7 @@ mod envelope;
 pub mod json;
 mod list;
 mod merge;
+mod openapi;
 mod precondition;
 mod resource;
 mod schema;
@@ -18,6 +19,7 @@ mod serve;
 mod standalone;
 mod status;
 mod target;
+mod tls;
 mod validate;
 mod wholesale;
 
@@ -28,7 +30,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use http::request::Parts;
-use http::{Method, Response};
+use http::{Method, Response, StatusCode};
 use ipnet::IpNet;
 use lockgate_plugin::{BuildContext, Registry};
 use lockgate_resource::Applied;
@@ -40,6 +42,7 @@ use crate::envelope::{Refusal, Reply};
 use crate::target::Target;
 
 pub use auth::is_loopback;
+pub use openapi::openapi;
 pub use secrets::mask;
 pub use serve::{serve, serve_router};
 pub use wholesale::{examine_all, open_secrets, order, seal_secrets};
@@ -173,7 +176,10 @@ async fn call(
         ("POST", ["configs", "validate"]) => configs::validate(calls, body).await,
         ("GET", ["schema", rest @ ..]) => schema::of_kind(rest.first().copied().unwrap_or_default()),
         ("GET", ["status"]) => Ok(status::show(&calls.admin)),
-        (_, [] | ["plugins" | "schema" | "configs" | "status", ..]) => Err(Refusal::NoSuchMethod),
+        ("GET", ["openapi.json"]) => Ok(Reply::json(StatusCode::OK, &openapi(&calls.admin.registry))),
+        (_, [] | ["plugins" | "schema" | "configs" | "status" | "openapi.json", ..]) => {
+            Err(Refusal::NoSuchMethod)
+        }
         (method, segments) => {
             standalone::admit(&calls.admin, method)?;
             let target = Target::of(segments, address, &parts.headers)?;

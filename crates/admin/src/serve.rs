@@ -1,5 +1,6 @@
 //! Serves the APIs of the control plane, each on its own listener: HTTP/1.1, bounded in connections and in time.
 
+use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,11 +15,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use crate::{Admin, router};
+use crate::{Admin, router, tls};
 
 /// How many connections are served at once; more wait to be accepted.
 const CONNECTIONS: usize = 512;
@@ -37,12 +42,27 @@ const FIRST_CALL_PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the Admin API until `shutdown` is ready, then lets calls under way finish, for five seconds at most.
-pub async fn serve(listener: TcpListener, admin: Admin, shutdown: impl Future<Output = ()>) {
-    serve_router(listener, router(admin), shutdown).await;
+/// With `tls`, HTTPS is spoken, and who speaks plain HTTP is told so.
+pub async fn serve(
+    listener: TcpListener,
+    admin: Admin,
+    tls: Option<Arc<ServerConfig>>,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_on(listener, tls.map(TlsAcceptor::from), router(admin), shutdown).await;
 }
 
 /// Serves any router in the same way. Each request is told who calls, as `ConnectInfo<SocketAddr>`.
 pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    serve_on(listener, None, router, shutdown).await;
+}
+
+async fn serve_on(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopping, stop) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -58,7 +78,7 @@ pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl 
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve_connection(stream, peer, router.clone(), stop.clone());
+                let connection = admit(stream, tls.clone(), peer, router.clone(), stop.clone());
                 connections.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%peer, %error, "connection of the control plane ended");
@@ -80,9 +100,27 @@ pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl 
     }
 }
 
+/// Serves a connection, by TLS where that is asked for.
+async fn admit(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    peer: SocketAddr,
+    router: Router,
+    stop: watch::Receiver<()>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let Some(acceptor) = tls else {
+        return Ok(serve_connection(stream, peer, router, stop).await?);
+    };
+    let stream = timeout(HEAD_PATIENCE, tls::accept(stream, &acceptor)).await??;
+    match stream {
+        Some(stream) => Ok(serve_connection(stream, peer, router, stop).await?),
+        None => Ok(()),
+    }
+}
+
 /// Serves a connection until its client is done, or until it has been told to stop and what was asked is answered.
 async fn serve_connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: SocketAddr,
     router: Router,
     mut stop: watch::Receiver<()>,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,14 @@ use lockgate_plugin::{BuildContext, Secrets, Variable};
 use lockgate_proxy::discovery::{Discovery, Dns};
 use lockgate_proxy::{Compiler, Live, Phase, Snapshot};
 use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
-use lockgate_store::{Keyring, Store};
+use lockgate_store::{Check, Keyring, Store};
 use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin_key::AdminKeys;
+use crate::admin_tls;
 use crate::banner::Banner;
 use crate::control_api::ControlApi;
 use crate::event::{Events, Giving};
@@ -72,27 +75,32 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let &Start { settings, data_dir, mode, predecessor, .. } = start;
     let mut events = Events::watch()?;
     prepare(data_dir)?;
-    let keys = match mode {
-        Mode::Run => AdminKeys::find(&settings.admin, |name| std::env::var(name).ok(), data_dir)?,
-        Mode::Dev => AdminKeys::dev(),
-    };
+    let keys = admin_keys(settings, data_dir, mode)?;
+    // The data plane, by which `lockgate dev` has the Admin API too, calls it in plain HTTP.
+    let by_https = settings.admin.tls.as_ref().filter(|_| mode == Mode::Run);
+    let tls = by_https.map(admin_tls::config).transpose()?;
     let taken = predecessor.map(Predecessor::sockets).transpose()?.unwrap_or_default();
     let sockets = Sockets::open(settings, taken)?;
     let (bound, admin_at) = (sockets.proxy_addresses()?, sockets.admin_address()?);
     let functions = functions::start(&settings.functions, sockets.functions()?, data_dir, mode)?;
     let (phase, at) = watch::channel(Phase::Starting);
     let crew = Crew::new(settings.workers.count().get());
-    answer_probes(&sockets, &at, &crew, predecessor.is_some())?;
+    let condition = Arc::default();
+    let probes = StatusApi { phase: at.clone(), crew: crew.clone(), store: Arc::clone(&condition) };
+    answer_probes(&sockets, probes, predecessor.is_some())?;
     predecessor.map(Predecessor::close_store).transpose()?;
-    let kept = Kept::open(settings.etcd.as_ref(), data_dir).await?;
+    let kept = Kept::open(settings, data_dir).await?;
     let store = kept.store();
-    let control = control(settings, data_dir, mode, &**store, admin_at)?;
+    let control = control(settings, data_dir, admin_at.filter(|_| mode == Mode::Dev))?;
+    let admin = admin_state(settings, keys.as_ref(), mode, store.clone(), &control);
+    kept.begin(|| check(&admin));
+    let _ = condition.set(store.condition());
+    control.reload.apply(store.watch().borrow().clone());
     let log = access_log(settings)?;
     let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
-    let admin = admin_state(settings, &keys, mode, store.clone(), &control);
-    let apis = serve_apis(&sockets, admin, &control.live, &at)?;
+    let apis = serve_apis(&sockets, admin, tls, &control.live, &at)?;
     let reload = tokio::spawn(control.reload.run(store.watch()));
     events.listen(data_dir);
     match predecessor {
@@ -102,10 +110,10 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
         }
         None => show(&Banner {
             listeners: &bound,
-            admin: admin_at,
+            admin: admin_at.zip(keys.as_ref()),
             data_dir,
-            keys: &keys,
             functions: functions.as_ref().map(|running| (running.address(), &settings.functions)),
+            makes_routes: settings.serves_requests() && store.standalone().is_none(),
         }),
     }
     let giving = Giving { program: &start.program, sockets: &sockets, store: &kept, phase: &phase };
@@ -135,15 +143,30 @@ async fn end(functions: Option<lockgate_function::Running>, grace: Duration) -> 
     Ok(())
 }
 
+/// What looks at resources, seals and opens them, without a gateway that runs.
+pub(crate) fn offline(settings: &Settings, data_dir: &Path, store: Arc<dyn Store>) -> anyhow::Result<Admin> {
+    let control = control(settings, data_dir, None)?;
+    Ok(admin_state(settings, None, Mode::Run, store, &control))
+}
+
 /// Answers probes, where that is asked for.
-fn answer_probes(
-    sockets: &Sockets,
-    phase: &watch::Receiver<Phase>,
-    crew: &Crew,
-    follows: bool,
-) -> io::Result<()> {
-    let api = |socket| StatusApi { phase: phase.clone(), crew: crew.clone() }.serve(socket, follows);
-    sockets.status()?.map_or(Ok(()), api)
+fn answer_probes(sockets: &Sockets, probes: StatusApi, follows: bool) -> io::Result<()> {
+    sockets.status()?.map_or(Ok(()), |socket| probes.serve(socket, follows))
+}
+
+/// Who may use the Admin API, where there is one.
+fn admin_keys(settings: &Settings, data_dir: &Path, mode: Mode) -> anyhow::Result<Option<AdminKeys>> {
+    Ok(match mode {
+        _ if !settings.serves_admin() => None,
+        Mode::Run => Some(AdminKeys::find(&settings.admin, |name| std::env::var(name).ok(), data_dir)?),
+        Mode::Dev => Some(AdminKeys::dev()),
+    })
+}
+
+/// Looks at what a file of resources says.
+pub(crate) fn check(admin: &Admin) -> Box<Check> {
+    let admin = admin.clone();
+    Box::new(move |items, held| lockgate_admin::examine_all(&admin, items, Resources::default(), held))
 }
 
 /// Waits for the workers to be done. Told to end by `hurry`, they give connections less time.
@@ -166,6 +189,7 @@ async fn drain(
 fn serve_apis(
     sockets: &Sockets,
     admin: Admin,
+    tls: Option<Arc<ServerConfig>>,
     live: &Live,
     phase: &watch::Receiver<Phase>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
@@ -185,7 +209,9 @@ fn serve_apis(
         };
         apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));
     }
-    apis.push(tokio::spawn(lockgate_admin::serve(sockets.admin()?, admin, stop())));
+    if let Some(socket) = sockets.admin()? {
+        apis.push(tokio::spawn(lockgate_admin::serve(socket, admin, tls, stop())));
+    }
     Ok(apis)
 }
 
@@ -197,14 +223,8 @@ struct Control {
     keyring: Option<Arc<Keyring>>,
 }
 
-/// Compiles what the store has, before anybody is let in.
-fn control(
-    settings: &Settings,
-    data_dir: &Path,
-    mode: Mode,
-    store: &dyn Store,
-    admin_at: std::net::SocketAddr,
-) -> anyhow::Result<Control> {
+/// Gets ready to compile. Where the Admin API is to be on the data plane's port too, `admin_at` is where it is.
+fn control(settings: &Settings, data_dir: &Path, admin_at: Option<SocketAddr>) -> anyhow::Result<Control> {
     let keyring = keyring(settings, data_dir)?;
     let pinned = settings.resolve.iter().map(settings::Resolve::pin);
     let resolver = Resolver::new(tokio::runtime::Handle::current(), pinned);
@@ -223,13 +243,8 @@ fn control(
     let compiler = Arc::new(Compiler { registry, build, routing: settings.routing, keep_alive, tls });
     let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (sender, applied) = watch::channel(Applied::default());
-    let built_in = match mode {
-        Mode::Run => None,
-        Mode::Dev => Some(admin_route(admin_at)),
-    };
-    let reload = Reload { compiler, live: live.clone(), applied: sender, built_in };
-    let resources: Resources = store.watch().borrow().clone();
-    reload.apply(resources);
+    let (built_in, serves) = (admin_at.map(admin_route), settings.serves_requests());
+    let reload = Reload { compiler, live: live.clone(), applied: sender, built_in, serves };
     Ok(Control { reload, live, applied, keyring })
 }
 
@@ -255,7 +270,7 @@ fn discovery(settings: &Settings) -> anyhow::Result<Discovery> {
 }
 
 /// The route by which `lockgate dev` has the Admin API on the data plane's port too, as APISIX 2.x had it.
-fn admin_route(admin_at: std::net::SocketAddr) -> Record {
+fn admin_route(admin_at: SocketAddr) -> Record {
     let value = serde_json::json!({
         "uri": "/apisix/admin/*",
         "priority": i32::MAX,
@@ -284,7 +299,7 @@ fn keyring(settings: &Settings, data_dir: &Path) -> anyhow::Result<Option<Arc<Ke
 }
 
 /// The data directory is the owner's alone: keys rest in it.
-fn prepare(data_dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn prepare(data_dir: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     made.with_context(|| format!("the data directory {} cannot be made", data_dir.display()))
@@ -292,7 +307,7 @@ fn prepare(data_dir: &Path) -> anyhow::Result<()> {
 
 fn admin_state(
     settings: &Settings,
-    keys: &AdminKeys,
+    keys: Option<&AdminKeys>,
     mode: Mode,
     store: Arc<dyn Store>,
     control: &Control,
@@ -311,7 +326,7 @@ fn admin_state(
         build: control.reload.compiler.build.clone(),
         keyring: control.keyring.clone(),
         applied: control.applied.clone(),
-        keys: keys.keys.iter().map(key).collect(),
+        keys: keys.into_iter().flat_map(|keys| &keys.keys).map(key).collect(),
         key_required: settings.admin.key_required,
         allow: settings.admin.allow.clone(),
         version: settings.admin.version,

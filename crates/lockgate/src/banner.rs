@@ -12,14 +12,14 @@ use crate::settings::Functions;
 pub(crate) struct Banner<'a> {
     /// Where the data plane listens, as bound.
     pub(crate) listeners: &'a [SocketAddr],
-    /// Where the Admin API listens, as bound.
-    pub(crate) admin: SocketAddr,
+    /// Where the Admin API listens, as bound, and who may use it; where there is one.
+    pub(crate) admin: Option<(SocketAddr, &'a AdminKeys)>,
     /// Where the store and the keys are kept.
     pub(crate) data_dir: &'a Path,
-    /// Who may use the Admin API.
-    pub(crate) keys: &'a AdminKeys,
     /// Where functions of this machine are called, and which there are.
     pub(crate) functions: Option<(SocketAddr, &'a Functions)>,
+    /// Whether the Admin API makes routes, and they are served here.
+    pub(crate) makes_routes: bool,
 }
 
 impl fmt::Display for Banner<'_> {
@@ -27,34 +27,33 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "lockgate {}", env!("CARGO_PKG_VERSION"))?;
         let listeners: Vec<String> =
             self.listeners.iter().map(|address| format!("http://{address}")).collect();
-        writeln!(f, "  data plane  {}", listeners.join("  "))?;
-        writeln!(f, "  Admin API   http://{}/apisix/admin", self.admin)?;
-        if self.keys.source == Source::Dev
-            && let Some(first) = self.listeners.first()
-        {
-            writeln!(f, "              http://{first}/apisix/admin")?;
+        if !listeners.is_empty() {
+            writeln!(f, "  data plane  {}", listeners.join("  "))?;
+        }
+        if let Some((address, keys)) = self.admin {
+            writeln!(f, "  Admin API   http://{address}/apisix/admin")?;
+            if keys.source == Source::Dev
+                && let Some(first) = self.listeners.first()
+            {
+                writeln!(f, "              http://{first}/apisix/admin")?;
+            }
         }
         writeln!(f, "  data        {}", self.data_dir.display())?;
-        writeln!(f, "  admin key   {}", self.key())?;
+        if let Some((_, keys)) = self.admin {
+            writeln!(f, "  admin key   {}", key(keys))?;
+        }
         self.functions(f)?;
-        writeln!(f, "\nA first route, to paste:\n")?;
-        self.first_route(f)
+        match self.admin.filter(|_| self.makes_routes) {
+            Some((admin, keys)) => {
+                writeln!(f, "\nA first route, to paste:\n")?;
+                self.first_route(f, admin, keys)
+            }
+            None => Ok(()),
+        }
     }
 }
 
 impl Banner<'_> {
-    /// The key, where it is ours to show.
-    fn key(&self) -> String {
-        let key = self.keys.keys.first().map_or("", |key| key.key.0.as_str());
-        match &self.keys.source {
-            Source::Settings(name) => format!("{name}, of the settings"),
-            Source::Environment => format!("that of {VARIABLE}"),
-            Source::File(path) => format!("{key} (kept in {})", path.display()),
-            Source::Dev => format!("{key} (the documented one)"),
-            Source::NotRequired => "none is asked for".to_owned(),
-        }
-    }
-
     /// Each function and how it is called.
     fn functions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((address, functions)) = self.functions else { return Ok(()) };
@@ -73,15 +72,15 @@ impl Banner<'_> {
         Ok(())
     }
 
-    fn first_route(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.keys.keys.first().map_or("", |key| key.key.0.as_str());
-        let header = match &self.keys.source {
+    fn first_route(&self, f: &mut fmt::Formatter<'_>, admin: SocketAddr, keys: &AdminKeys) -> fmt::Result {
+        let key = keys.keys.first().map_or("", |key| key.key.0.as_str());
+        let header = match &keys.source {
             Source::Settings(_) => r#"-H "X-API-KEY: $ADMIN_KEY" "#.to_owned(),
             Source::Environment => format!(r#"-H "X-API-KEY: ${VARIABLE}" "#),
             Source::File(_) | Source::Dev => format!("-H 'X-API-KEY: {}' ", key.replace('\'', r"'\''")),
             Source::NotRequired => String::new(),
         };
-        let admin = reachable(self.admin);
+        let admin = reachable(admin);
         let (route, target) = self.example();
         writeln!(f, "  curl http://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'")?;
         match self.listeners.first() {
@@ -100,6 +99,18 @@ impl Banner<'_> {
         let uri = format!("http://{address}/default/{}", function.name);
         let route = format!(r#"{{"uri":"/aws","plugins":{{"aws-lambda":{{"function_uri":"{uri}"}}}}}}"#);
         (route, "/aws?name=APISIX")
+    }
+}
+
+/// The key, where it is ours to show.
+fn key(keys: &AdminKeys) -> String {
+    let key = keys.keys.first().map_or("", |key| key.key.0.as_str());
+    match &keys.source {
+        Source::Settings(name) => format!("{name}, of the settings"),
+        Source::Environment => format!("that of {VARIABLE}"),
+        Source::File(path) => format!("{key} (kept in {})", path.display()),
+        Source::Dev => format!("{key} (the documented one)"),
+        Source::NotRequired => "none is asked for".to_owned(),
     }
 }
 
@@ -124,8 +135,19 @@ mod tests {
         let keys = AdminKeys { source, ..AdminKeys::dev() };
         let listeners = ["0.0.0.0:9080".parse().unwrap(), "[::1]:9081".parse().unwrap()];
         let admin = "127.0.0.1:9180".parse().unwrap();
-        Banner { listeners: &listeners, admin, data_dir: "data".as_ref(), keys: &keys, functions: None }
-            .to_string()
+        let admin = Some((admin, &keys));
+        let data_dir = "data".as_ref();
+        Banner { listeners: &listeners, admin, data_dir, functions: None, makes_routes: true }.to_string()
+    }
+
+    #[test]
+    fn without_an_admin_api_nothing_is_said_of_it() {
+        let listeners = ["0.0.0.0:9080".parse().unwrap()];
+        let data_dir = "data".as_ref();
+        let banner =
+            Banner { listeners: &listeners, admin: None, data_dir, functions: None, makes_routes: false };
+        let text = banner.to_string();
+        assert!(!text.contains("admin") && text.contains("http://0.0.0.0:9080"), "{text}");
     }
 
     #[test]

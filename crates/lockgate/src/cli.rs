@@ -9,6 +9,7 @@ use lockgate_function::Name;
 
 use crate::functions::{self, FunctionArgument};
 use crate::settings::{Functions, Resolve, Settings};
+use crate::store_command::{self, StoreCommand};
 
 /// What was asked for on the command line.
 #[derive(Debug, Parser)]
@@ -90,6 +91,13 @@ pub(crate) enum Command {
     /// the new one is ready, lets its connections end and exits; if the new one does not start, it goes on. SIGUSR2
     /// does the same.
     Upgrade(UpgradeOptions),
+    /// Export, import or compact what is kept, while no gateway has it
+    #[command(after_help = store_command::EXAMPLES)]
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Call a function that runs on this machine, and print its answer
     ///
     /// The exit code is 1 where the function fails. Functions run under `lockgate dev` and where the settings have a

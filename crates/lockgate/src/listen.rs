@@ -19,7 +19,7 @@ const BACKLOG: i32 = 1024;
 pub(crate) struct Sockets {
     proxy: Vec<Port>,
     quic: Vec<QuicPort>,
-    admin: Port,
+    admin: Option<Port>,
     control: Option<Port>,
     status: Option<Port>,
     functions: Option<Port>,
@@ -59,8 +59,11 @@ impl Sockets {
         }
         let (https, quic) = https(settings, workers, &mut taken)?;
         proxy.extend(https);
-        let admin = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken)
-            .with_context(|| format!("the Admin API's address is {}", settings.admin.listen))?;
+        let admin = settings.serves_admin().then(|| {
+            let port = Port::open(Role::Admin, settings.admin.listen, 1, &mut taken);
+            port.with_context(|| format!("the Admin API's address is {}", settings.admin.listen))
+        });
+        let admin = admin.transpose()?;
         let control = settings.control.map(|asked| {
             let port = Port::open(Role::Control, asked, 1, &mut taken);
             port.with_context(|| format!("the Control API's address is {asked} (apisix.control)"))
@@ -92,9 +95,9 @@ impl Sockets {
         self.quic.iter().map(|port| port.listener(live)).collect()
     }
 
-    /// Where the Admin API listens.
-    pub(crate) fn admin_address(&self) -> io::Result<SocketAddr> {
-        self.admin.address()
+    /// Where the Admin API listens, where there is one.
+    pub(crate) fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(Port::address).transpose()
     }
 
     /// The Control API's socket, where it is on.
@@ -107,9 +110,9 @@ impl Sockets {
         self.status.as_ref().map(|port| port.first()?.try_clone()).transpose()
     }
 
-    /// The Admin API's socket.
-    pub(crate) fn admin(&self) -> io::Result<tokio::net::TcpListener> {
-        self.admin.listener()
+    /// The Admin API's socket, where there is one.
+    pub(crate) fn admin(&self) -> io::Result<Option<tokio::net::TcpListener>> {
+        self.admin.as_ref().map(Port::listener).transpose()
     }
 
     /// The socket that functions are called on, where there are any.
@@ -132,7 +135,7 @@ impl Sockets {
 
     /// All of them, for the next gateway.
     pub(crate) fn to_give(&self) -> io::Result<Vec<(Role, SocketAddr, TcpListener)>> {
-        let ports = self.proxy.iter().chain([&self.admin]).chain(&self.control).chain(&self.status);
+        let ports = self.proxy.iter().chain(&self.admin).chain(&self.control).chain(&self.status);
         let ports = ports.chain(&self.functions);
         let each = ports.flat_map(|port| port.sockets.iter().map(move |socket| (port, socket)));
         each.map(|(port, socket)| Ok((port.role, port.asked, socket.try_clone()?))).collect()

@@ -1,6 +1,7 @@
 //! Lockgate: parse the command line, build the runtime, run.
 
 mod admin_key;
+mod admin_tls;
 mod app;
 mod banner;
 mod cli;
@@ -16,6 +17,7 @@ mod settings;
 mod signal;
 mod status_api;
 mod store;
+mod store_command;
 mod workers;
 
 use std::io::Write;
@@ -71,6 +73,7 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
             let id = control::upgrade(&options.data_dir)?;
             writeln!(std::io::stdout(), "process {id} has taken over")?;
         }
+        Command::Store { command } => store_command::run(&command)?,
         Command::Version => writeln!(std::io::stdout(), "lockgate {}", env!("CARGO_PKG_VERSION"))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,8 @@ pub(crate) struct Reload {
     pub(crate) applied: watch::Sender<Applied>,
     /// Routes of the program's own, beside those of the store.
     pub(crate) built_in: Option<Record>,
+    /// Whether this process serves requests; a control plane compiles nothing.
+    pub(crate) serves: bool,
 }
 
 impl Reload {
@@ -32,6 +34,10 @@ impl Reload {
     /// Makes a set of resources live.
     pub(crate) fn apply(&self, mut resources: Resources) {
         let revision = resources.revision;
+        if !self.serves {
+            self.applied.send_replace(Applied { revision, ..Applied::default() });
+            return;
+        }
         if let Some(route) = &self.built_in {
             resources.insert(route.clone());
         }

@@ -1,7 +1,9 @@
 //! What is fixed at start-up: APISIX's `config.yaml`, with the environment's values in it.
 
+mod admin_tls;
 mod api_version;
 mod default;
+mod deployment;
 mod discovery;
 mod environment;
 mod etcd;
@@ -32,6 +34,8 @@ use lockgate_proxy::discovery::DnsSettings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use admin_tls::AdminTls;
+pub(crate) use deployment::{Deployment, DeploymentRole, Provider};
 pub(crate) use etcd::Etcd;
 pub(crate) use function::{Functions, KeyPair};
 pub(crate) use limits::Limits;
@@ -71,9 +75,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: Encryption,
     /// `deployment.admin`: the Admin API.
     pub(crate) admin: Admin,
-    /// `deployment.etcd`, where `deployment.role_traditional.config_provider` says so. Default: none, but a file in the
-    /// data directory.
-    pub(crate) etcd: Option<Etcd>,
+    /// `deployment.role` and where resources come from. Default: traditional, from a file in the data directory.
+    pub(crate) deployment: Deployment,
     /// `nginx_config.worker_processes`: threads of the data plane. Default: auto.
     pub(crate) workers: Workers,
     /// `nginx_config.worker_shutdown_timeout`: how long requests in flight may go on after SIGTERM. Default: 240s.
@@ -132,6 +135,8 @@ pub(crate) struct EncryptionKey(pub(crate) [u8; 16]);
 /// The Admin API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Admin {
+    /// `apisix.enable_admin`: whether it is there. Default: true.
+    pub(crate) enabled: bool,
     /// `admin_key`: who may use it. Where none is given: see `admin_key::AdminKeys`.
     pub(crate) keys: Vec<AdminKey>,
     /// `admin_key_required`: whether a key is asked for at all. Default: true.
@@ -140,6 +145,8 @@ pub(crate) struct Admin {
     pub(crate) allow: Vec<IpNet>,
     /// `admin_listen`: where it listens. Default: 127.0.0.1:9180.
     pub(crate) listen: SocketAddr,
+    /// `https_admin` and `admin_api_mtls`: HTTPS. Default: plain HTTP.
+    pub(crate) tls: Option<AdminTls>,
     /// `enable_admin_cors`: whether browsers may call it from other origins. Default: true.
     pub(crate) cors: bool,
     /// `admin_api_version`: what its answers look like. Default: v3.
@@ -256,6 +263,7 @@ impl Settings {
             Ok(_) => {
                 let (mut settings, warnings) = Self::parse(&yaml, env)?;
                 settings.functions.relative_to(path.parent().unwrap_or(path));
+                path.parent().unwrap_or(path).clone_into(&mut settings.deployment.folder);
                 Ok((settings, warnings))
             }
             Err(error) => Err(SettingsError::of_file(path, &error.to_string())),
@@ -291,6 +299,10 @@ impl Settings {
             self.listeners = vec![Listener { ip: Some(address.ip()), port: address.port(), http2: true }];
         }
         let mut problems = Vec::new();
+        if self.deployment.role != DeploymentRole::Traditional {
+            let text = "lockgate dev is both sides of a gateway; lockgate run is for the rest".to_owned();
+            problems.push(Problem { path: "deployment.role".to_owned(), text });
+        }
         let mut check = |path: String, ip: IpAddr| {
             if !ip.is_loopback() {
                 let text = format!(

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::{StatusCode, header};
 use lockgate_proxy::Phase;
+use lockgate_store::Condition;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -22,6 +24,8 @@ pub(crate) struct StatusApi {
     pub(crate) phase: watch::Receiver<Phase>,
     /// The workers.
     pub(crate) crew: Crew,
+    /// How the store is, once it is open.
+    pub(crate) store: Arc<OnceLock<watch::Receiver<Condition>>>,
 }
 
 impl StatusApi {
@@ -65,7 +69,9 @@ impl StatusApi {
             Phase::Starting => Some("the first configuration is not served yet".to_owned()),
             // Who has the socket now serves; only a probe that came just before is answered here.
             Phase::HandedOver => None,
-            Phase::Serving if at_work == size => None,
+            Phase::Serving if at_work == size => {
+                self.store.get().and_then(|condition| condition.borrow().obstacle())
+            }
             Phase::Serving => Some(format!("worker count: {size} but status report count: {at_work}")),
             Phase::Ending => Some("the program is ending".to_owned()),
         }
@@ -96,7 +102,9 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use http::Request;
     use lockgate_proxy::Phase;
+    use lockgate_store::Condition;
     use serde_json::{Value, json};
+    use std::sync::Arc;
     use tokio::sync::watch;
     use tower::ServiceExt;
 
@@ -115,7 +123,7 @@ mod tests {
     async fn it_is_ready_while_it_serves_with_all_workers() {
         let (phase, at) = watch::channel(Phase::Starting);
         let crew = Crew::new(2);
-        let api = StatusApi { phase: at, crew: crew.clone() };
+        let api = StatusApi { phase: at, crew: crew.clone(), store: Arc::default() };
         let not_ready = |why: &str| (503, json!({"status": "error", "error": why}));
         let ok = (200, json!({"status": "ok"}));
         assert_eq!(ask(&api, "/status/ready").await, not_ready("the first configuration is not served yet"));
@@ -124,6 +132,11 @@ mod tests {
         assert_eq!(ask(&api, "/status/ready").await, not_ready("worker count: 2 but status report count: 1"));
         let _second = crew.begin();
         assert_eq!(ask(&api, "/status/ready").await, ok);
+        let (store, condition) = watch::channel(Condition::default());
+        api.store.set(condition).unwrap();
+        assert_eq!(ask(&api, "/status/ready").await, not_ready("no configuration has been received yet"));
+        store.send_replace(Condition { is_read: true, trouble: Some("etcd is away".to_owned()) });
+        assert_eq!(ask(&api, "/status/ready").await, ok, "what was read last is served");
         drop(first);
         assert_eq!(ask(&api, "/status/ready").await.0, 503);
         phase.send_replace(Phase::HandedOver);
@@ -135,7 +148,8 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_else_is_there() {
-        let api = StatusApi { phase: watch::channel(Phase::Serving).1, crew: Crew::new(0) };
+        let phase = watch::channel(Phase::Serving).1;
+        let api = StatusApi { phase, crew: Crew::new(0), store: Arc::default() };
         assert_eq!(ask(&api, "/").await, (404, json!({"error_msg": "not found"})));
         assert_eq!(ask(&api, "/status/other").await.0, 404);
     }

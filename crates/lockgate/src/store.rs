@@ -1,38 +1,81 @@
-//! Where resources are kept: in a file of this gateway, or in etcd.
+//! Where resources are kept: in a file of this gateway, in etcd, or in memory, from a file or a call.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use lockgate_http::tls;
-use lockgate_store::{EtcdSettings, EtcdStore, RedbStore, Store, StoreError};
+use lockgate_store::document::Format;
+use lockgate_store::{
+    Check, EtcdSettings, EtcdStore, RedbStore, StandaloneFile, StandaloneStore, Store, StoreError,
+};
 
-use crate::settings::Etcd;
+use crate::settings::{Deployment, DeploymentRole, Etcd, Provider, Settings};
 
 /// The store, and the file it is in, where it is one.
 pub(crate) struct Kept {
     store: Arc<dyn Store>,
     file: Option<Arc<RedbStore>>,
+    source: Option<Source>,
+}
+
+/// The file that everything is read from.
+struct Source {
+    store: Arc<StandaloneStore>,
+    path: PathBuf,
+    format: Format,
 }
 
 impl Kept {
-    /// Opens etcd where the settings name it, and the file in the data directory otherwise.
-    pub(crate) async fn open(etcd: Option<&Etcd>, data_dir: &Path) -> anyhow::Result<Self> {
-        if let Some(etcd) = etcd {
-            let store = EtcdStore::open(settings(etcd)?).await.context("deployment.etcd")?;
-            return Ok(Self { store, file: None });
+    /// Opens what the settings name: by default the file in the data directory.
+    pub(crate) async fn open(settings: &Settings, data_dir: &Path) -> anyhow::Result<Self> {
+        match &settings.deployment.provider {
+            Provider::Redb => {
+                let file = RedbStore::open(&file_in(data_dir))?;
+                for record in file.unreadable() {
+                    tracing::error!(%record, "a record of the store cannot be read and is left out");
+                }
+                Ok(Self { store: file.clone(), file: Some(file), source: None })
+            }
+            Provider::Etcd(etcd) => {
+                let store = EtcdStore::open(settings_of(etcd)?).await.context("deployment.etcd")?;
+                Ok(Self { store, file: None, source: None })
+            }
+            Provider::Standalone(format) => Ok(Self::standalone(settings, *format)),
         }
-        let file = RedbStore::open(&data_dir.join("lockgate.redb"))?;
-        for record in file.unreadable() {
-            tracing::error!(%record, "a record of the store cannot be read and is left out");
+    }
+
+    /// A traditional gateway without the file is told its configuration by the Admin API, as APISIX is.
+    fn standalone(settings: &Settings, format: Format) -> Self {
+        let Deployment { role, folder, .. } = &settings.deployment;
+        let path = folder.join(format.file_name());
+        let is_by_api = *role == DeploymentRole::Traditional && settings.admin.enabled && !path.exists();
+        if is_by_api {
+            tracing::warn!("there is no {}: PUT /apisix/admin/configs says what is served", path.display());
+            return Self { store: StandaloneStore::of_api(), file: None, source: None };
         }
-        Ok(Self { store: file.clone(), file: Some(file) })
+        let store = StandaloneStore::of_file(&path);
+        Self { store: store.clone(), file: None, source: Some(Source { store, path, format }) }
+    }
+
+    /// Reads the file that everything is from, where there is one, and looks at it from then on. It blocks.
+    pub(crate) fn begin(&self, check: impl FnOnce() -> Box<Check>) {
+        let Some(Source { store, path, format }) = &self.source else { return };
+        let env = |name: &str| std::env::var(name).ok();
+        let mut file = StandaloneFile::new(path.clone(), *format, store.clone(), check(), env);
+        file.look();
+        tokio::spawn(file.follow());
     }
 
     /// The store itself.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The file it is in, where it is in one.
+    pub(crate) fn file(&self) -> Option<&Arc<RedbStore>> {
+        self.file.as_ref()
     }
 
     /// Lets the next process have it. etcd is anybody's at any time.
@@ -52,7 +95,12 @@ impl Kept {
     }
 }
 
-fn settings(etcd: &Etcd) -> anyhow::Result<EtcdSettings> {
+/// The store's file in a data directory.
+pub(crate) fn file_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("lockgate.redb")
+}
+
+fn settings_of(etcd: &Etcd) -> anyhow::Result<EtcdSettings> {
     let tls = match &etcd.tls.identity {
         None => tls::client_config(etcd.tls.verify),
         Some((cert, key)) => {

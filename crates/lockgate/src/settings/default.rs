@@ -11,8 +11,8 @@ use lockgate_proxy::Routing;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    AccessLog, Admin, Encryption, Escape, Functions, Http, Limits, Listener, ProxyProtocol, Settings, Ssl,
-    UpstreamPool, Workers,
+    AccessLog, Admin, Deployment, Encryption, Escape, Functions, Http, Limits, Listener, ProxyProtocol,
+    Settings, Ssl, UpstreamPool, Workers,
 };
 
 /// APISIX's line.
@@ -38,7 +38,7 @@ impl Default for Settings {
             status: None,
             encryption: Encryption { enabled: true, keyring: Vec::new() },
             admin: Admin::default(),
-            etcd: None,
+            deployment: Deployment::default(),
             workers: Workers::Auto,
             shutdown_timeout: Duration::from_mins(4),
             log_level: LevelFilter::WARN,
@@ -72,10 +72,12 @@ impl Default for Admin {
     fn default() -> Self {
         let loopback = IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8);
         Self {
+            enabled: true,
             keys: Vec::new(),
             key_required: true,
             allow: vec![loopback, IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))],
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9180)),
+            tls: None,
             cors: true,
             version: ApiVersion::V3,
         }

@@ -36,31 +36,9 @@ pub(crate) struct EtcdTls {
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// Reads where resources are kept: `None` for the file of this gateway.
+/// Reads what there is of it.
 pub(super) fn read(deployment: &mut Section<'_>) -> Option<Etcd> {
-    let mut provider = None;
-    deployment.within("role_traditional", |role| provider = role.get::<Provider>("config_provider"));
-    let etcd = deployment.place("etcd").and_then(|place| place.mapping(read_etcd)).flatten();
-    match provider {
-        Some(Provider::Etcd) if etcd.is_none() => deployment.miss("etcd"),
-        Some(Provider::Etcd) => etcd,
-        Some(Provider::Redb) | None => None,
-    }
-}
-
-enum Provider {
-    Redb,
-    Etcd,
-}
-
-impl Readable for Provider {
-    fn read(place: &Place<'_>) -> Option<Self> {
-        match place.text() {
-            Some("redb") => Some(Self::Redb),
-            Some("etcd") => Some(Self::Etcd),
-            _ => place.refuse("redb or etcd"),
-        }
-    }
+    deployment.place("etcd").and_then(|place| place.mapping(read_etcd)).flatten()
 }
 
 fn read_etcd(section: &mut Section<'_>) -> Option<Etcd> {

@@ -9,8 +9,9 @@ use lockgate_http::server::Http2Settings;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
+use super::admin_tls;
+use super::deployment;
 use super::discovery;
-use super::etcd;
 use super::function;
 use super::limits;
 use super::proxy_protocol;
@@ -44,7 +45,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         root.within("graphql", |graphql| routing::read_graphql(graphql, &mut settings.routing));
         root.within("deployment", |deployment| {
             read_deployment(deployment, &mut settings.admin);
-            settings.etcd = etcd::read(deployment);
+            settings.deployment = deployment::read(deployment);
         });
         root.within("nginx_config", |nginx| read_nginx(nginx, settings));
         root.within("lockgate", |lockgate| {
@@ -57,6 +58,10 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
         function::read(root, &mut settings.functions);
         root.within("network", |network| network.set("resolve", &mut settings.resolve));
     });
+    if !settings.admin.enabled && !settings.serves_requests() {
+        report.problem("apisix.enable_admin", "has to be true for a control_plane");
+    }
+    settings.keep_to_role();
 }
 
 fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
@@ -66,6 +71,7 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
     apisix.within("proxy_protocol", |section| proxy_protocol::read(section, &mut settings.proxy_protocol));
     apisix.within("ssl", |section| ssl::read(section, &mut settings.ssl));
     routing::read(apisix, &mut settings.routing);
+    apisix.set("enable_admin", &mut settings.admin.enabled);
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
     let mut is_control_on = true;
     apisix.set("enable_control", &mut is_control_on);
@@ -151,17 +157,13 @@ impl Readable for EncryptionKey {
 }
 
 fn read_deployment(deployment: &mut Section<'_>, admin: &mut Admin) {
-    if let Some(place) = deployment.place("role")
-        && place.text() != Some("traditional")
-    {
-        place.refuse::<()>("traditional, the one role there is");
-    }
     deployment.within("admin", |section| {
         if let Some(place) = section.place("admin_key") {
             admin.keys = read_admin_keys(&place).unwrap_or_default();
         }
         section.set("admin_key_required", &mut admin.key_required);
         section.set("allow_admin", &mut admin.allow);
+        admin.tls = admin_tls::read(section);
         section.set("enable_admin_cors", &mut admin.cors);
         section.set("admin_api_version", &mut admin.version);
         section.within("admin_listen", |listen| {
