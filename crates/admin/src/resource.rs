@@ -17,7 +17,7 @@ use crate::target::{Target, inner_id};
 use crate::{Admin, ApiVersion, Calls, body, merge, precondition, secrets};
 
 /// The longest time a resource that expires can live: etcd's.
-const LONGEST: Duration = Duration::from_secs(9_000_000_000);
+const LONGEST: Duration = Duration::from_hours(2_500_000);
 
 /// How many ids are tried for a resource that is posted.
 const ATTEMPTS: u64 = 8;

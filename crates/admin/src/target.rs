@@ -73,13 +73,7 @@ impl<'a> Target<'a> {
 
     /// Refuses a method that APISIX does not have for the kind.
     pub(crate) fn allow(&self, method: &str) -> Result<(), Refusal> {
-        let unsupported: &[&str] = match self.kind {
-            Kind::Route | Kind::Service | Kind::Upstream | Kind::Ssl => &[],
-            Kind::PluginMetadata | Kind::Consumer | Kind::Credential => &["POST", "PATCH"],
-            Kind::GlobalRule | Kind::PluginConfig | Kind::ConsumerGroup | Kind::Secret => &["POST"],
-            Kind::Proto | Kind::StreamRoute => &["PATCH"],
-        };
-        if unsupported.contains(&method) {
+        if unsupported(self.kind).contains(&method) {
             let kind = self.kind.words();
             return Err(Refusal::UnsupportedMethod { method: method.to_owned(), kind });
         }
@@ -123,6 +117,16 @@ impl<'a> Target<'a> {
             let why = schema.unwrap_or_else(|| format!("id {own} is no id"));
             Refusal::Invalid(format!("invalid configuration: {why}"))
         })
+    }
+}
+
+/// The methods that APISIX does not have for a kind.
+pub(crate) fn unsupported(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Route | Kind::Service | Kind::Upstream | Kind::Ssl => &[],
+        Kind::PluginMetadata | Kind::Consumer | Kind::Credential => &["POST", "PATCH"],
+        Kind::GlobalRule | Kind::PluginConfig | Kind::ConsumerGroup | Kind::Secret => &["POST"],
+        Kind::Proto | Kind::StreamRoute => &["PATCH"],
     }
 }
 

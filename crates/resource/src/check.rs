@@ -28,7 +28,7 @@ pub fn check(kind: Kind, value: &Value) -> Result<(), String> {
         }
     }
     let schema = match kind {
-        Kind::Secret => schemas::of_secrets(secret::manager(value)).unwrap_or(kind.schema()),
+        Kind::Secret => schemas::secret_schema(secret::manager(value)).unwrap_or(kind.schema()),
         _ => kind.schema(),
     };
     schema.check(value).map_err(|why| format!("invalid configuration: {why}"))?;

@@ -39,6 +39,7 @@ pub use plugin_config::PluginConfig;
 pub use proto::Proto;
 pub use route::{Route, Status};
 pub use schema::{InvalidSchema, Schema};
+pub use schemas::secret_schema;
 pub use secret::{AwsSecrets, GcpAccount, GcpSecrets, Secret, VaultSecrets};
 pub use service::Service;
 pub use set::{Applied, Record, RefusedResource, Resources};

@@ -25,8 +25,8 @@ impl Kind {
     }
 }
 
-/// The JSON Schema of the secrets of a manager.
-pub(crate) fn of_secrets(manager: &str) -> Option<&'static Schema> {
+/// The JSON Schema of the secrets of a manager: `vault`, `aws` or `gcp`.
+pub fn secret_schema(manager: &str) -> Option<&'static Schema> {
     SECRETS.iter().find(|(name, _)| *name == manager).map(|(_, schema)| schema)
 }
 
