@@ -4,6 +4,7 @@ mod arrows;
 mod licences;
 mod links;
 mod metadata;
+mod openapi;
 mod release;
 mod test;
 
@@ -17,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   licences   compare the licences of all dependencies with deny.toml, and refuse banned crates
   links      look for links of the documentation that lead nowhere
   release    build the gateway by profile: watched at work, then built from what was seen; says where it is
+  openapi    compare docs/admin-api/openapi.json with what the program gives, or put that there with --write
   test       every test, the AWS stand-ins included (started and stopped; they lie beside the repository)
 ";
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         "arrows" => arrows::check(),
         "licences" => licences::check(),
         "links" => links::check(),
+        "openapi" => openapi::check(std::env::args().nth(2).as_deref() == Some("--write")),
         "release" => release::build(),
         "test" => test::run(),
         _ => Err(anyhow::anyhow!("{USAGE}")),

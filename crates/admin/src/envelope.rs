@@ -7,7 +7,7 @@ use lockgate_resource::{Id, Kind, Record};
 use lockgate_store::StoreError;
 use serde_json::{Value, json};
 
-use crate::ApiVersion;
+use crate::{ApiVersion, target};
 
 const SERVER: &str = concat!("lockgate/", env!("CARGO_PKG_VERSION"));
 
@@ -223,8 +223,8 @@ pub(crate) enum Refusal {
     ReloadIsPut(String),
     #[error("Configuration validation failed")]
     Configs(Vec<Value>),
-    #[error("not supported `{method}` method for {kind}")]
-    UnsupportedMethod { method: String, kind: &'static str },
+    #[error("not supported `{method}` method for {}", kind.words())]
+    UnsupportedMethod { method: String, kind: Kind },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -258,13 +258,24 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The methods there are in place of one that is not (RFC 9110, section 15.5.6).
+    fn allowed(&self) -> Option<String> {
+        match self {
+            Self::ReloadIsPut(_) => Some("PUT".to_owned()),
+            Self::Store(StoreError::ReadOnly(_)) => Some("GET".to_owned()),
+            Self::UnsupportedMethod { kind, .. } => {
+                Some(target::supported(*kind).collect::<Vec<_>>().join(", "))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl From<&Refusal> for Reply {
     fn from(refusal: &Refusal) -> Self {
         let words = refusal.to_string();
         let body = match refusal {
-            Refusal::PageSize => {
-                return Self { status: refusal.status(), ..Self::words(&words) }.of_resource();
-            }
             Refusal::BrokenJson { body, .. } => json!({"error_msg": words, "req_body": body}),
             Refusal::Token(why) => json!({"error_msg": words, "description": why}),
             Refusal::Configs(errors) => json!({"error_msg": words, "errors": errors}),
@@ -274,9 +285,13 @@ impl From<&Refusal> for Reply {
             _ => json!({"error_msg": words}),
         };
         let is_for_now = matches!(refusal, Refusal::Store(StoreError::HandedOver { .. }));
-        let reply = Self { is_for_now, ..Self::json(refusal.status(), &body) };
+        let mut reply = Self { is_for_now, ..Self::json(refusal.status(), &body) };
+        if let Some(allowed) = refusal.allowed().and_then(|methods| HeaderValue::try_from(methods).ok()) {
+            reply = reply.with(header::ALLOW, allowed);
+        }
         match refusal {
             Refusal::Invalid(_)
+            | Refusal::PageSize
             | Refusal::KeyNotFound
             | Refusal::ConsumerNotFound
             | Refusal::NoSuchPlugin(_)

@@ -41,6 +41,7 @@ pub fn openapi(registry: &Registry) -> Value {
                 "description": "A key of deployment.admin.admin_key. One with the role viewer may only GET.",
             }},
             "parameters": operation::parameters(),
+            "responses": operation::refusals(),
             "schemas": schemas::all(registry),
         },
     })

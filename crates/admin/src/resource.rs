@@ -230,6 +230,6 @@ fn time_to_live(address: &Address) -> Result<Option<Duration>, Refusal> {
     let refused = |why: &str| Refusal::Invalid(format!("invalid argument ttl: {why}"));
     let Some(text) = address.argument("ttl") else { return Ok(None) };
     let seconds: f64 = text.parse().map_err(|_| refused("should be a number"))?;
-    let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| !ttl.is_zero() && *ttl <= LONGEST);
+    let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| seconds > 0.0 && *ttl <= LONGEST);
     ttl.map(Some).ok_or_else(|| refused("should be more than 0 and at most 9000000000 seconds"))
 }

@@ -74,8 +74,7 @@ impl<'a> Target<'a> {
     /// Refuses a method that APISIX does not have for the kind.
     pub(crate) fn allow(&self, method: &str) -> Result<(), Refusal> {
         if unsupported(self.kind).contains(&method) {
-            let kind = self.kind.words();
-            return Err(Refusal::UnsupportedMethod { method: method.to_owned(), kind });
+            return Err(Refusal::UnsupportedMethod { method: method.to_owned(), kind: self.kind });
         }
         Ok(())
     }
@@ -121,13 +120,19 @@ impl<'a> Target<'a> {
 }
 
 /// The methods that APISIX does not have for a kind.
-pub(crate) fn unsupported(kind: Kind) -> &'static [&'static str] {
+fn unsupported(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Route | Kind::Service | Kind::Upstream | Kind::Ssl => &[],
         Kind::PluginMetadata | Kind::Consumer | Kind::Credential => &["POST", "PATCH"],
         Kind::GlobalRule | Kind::PluginConfig | Kind::ConsumerGroup | Kind::Secret => &["POST"],
         Kind::Proto | Kind::StreamRoute => &["PATCH"],
     }
+}
+
+/// The methods that there are for a kind.
+pub(crate) fn supported(kind: Kind) -> impl Iterator<Item = &'static str> {
+    const ALL: [&str; 5] = ["GET", "PUT", "POST", "PATCH", "DELETE"];
+    ALL.into_iter().filter(move |method| !unsupported(kind).contains(method))
 }
 
 /// The kind with a path of its own: credentials are below their consumer.

@@ -14,6 +14,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) listeners: &'a [SocketAddr],
     /// Where the Admin API listens, as bound, and who may use it; where there is one.
     pub(crate) admin: Option<(SocketAddr, &'a AdminKeys)>,
+    /// Whether it is spoken to by HTTPS.
+    pub(crate) is_admin_https: bool,
     /// Where the store and the keys are kept.
     pub(crate) data_dir: &'a Path,
     /// Where functions of this machine are called, and which there are.
@@ -31,7 +33,7 @@ impl fmt::Display for Banner<'_> {
             writeln!(f, "  data plane  {}", listeners.join("  "))?;
         }
         if let Some((address, keys)) = self.admin {
-            writeln!(f, "  Admin API   http://{address}/apisix/admin")?;
+            writeln!(f, "  Admin API   {}://{address}/apisix/admin", self.admin_scheme())?;
             if keys.source == Source::Dev
                 && let Some(first) = self.listeners.first()
             {
@@ -54,6 +56,10 @@ impl fmt::Display for Banner<'_> {
 }
 
 impl Banner<'_> {
+    fn admin_scheme(&self) -> &'static str {
+        if self.is_admin_https { "https" } else { "http" }
+    }
+
     /// Each function and how it is called.
     fn functions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((address, functions)) = self.functions else { return Ok(()) };
@@ -82,7 +88,8 @@ impl Banner<'_> {
         };
         let admin = reachable(admin);
         let (route, target) = self.example();
-        writeln!(f, "  curl http://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'")?;
+        let scheme = self.admin_scheme();
+        writeln!(f, "  curl {scheme}://{admin}/apisix/admin/routes/1 {header}-X PUT -d '{route}'")?;
         match self.listeners.first() {
             Some(first) => writeln!(f, "  curl 'http://{}{target}'", reachable(*first)),
             None => Ok(()),
@@ -137,15 +144,29 @@ mod tests {
         let admin = "127.0.0.1:9180".parse().unwrap();
         let admin = Some((admin, &keys));
         let data_dir = "data".as_ref();
-        Banner { listeners: &listeners, admin, data_dir, functions: None, makes_routes: true }.to_string()
+        Banner {
+            listeners: &listeners,
+            admin,
+            is_admin_https: false,
+            data_dir,
+            functions: None,
+            makes_routes: true,
+        }
+        .to_string()
     }
 
     #[test]
     fn without_an_admin_api_nothing_is_said_of_it() {
         let listeners = ["0.0.0.0:9080".parse().unwrap()];
         let data_dir = "data".as_ref();
-        let banner =
-            Banner { listeners: &listeners, admin: None, data_dir, functions: None, makes_routes: false };
+        let banner = Banner {
+            listeners: &listeners,
+            admin: None,
+            is_admin_https: false,
+            data_dir,
+            functions: None,
+            makes_routes: false,
+        };
         let text = banner.to_string();
         assert!(!text.contains("admin") && text.contains("http://0.0.0.0:9080"), "{text}");
     }

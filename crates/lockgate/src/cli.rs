@@ -115,6 +115,10 @@ pub(crate) enum Command {
     /// Run as the function that `lockgate dev` brings along
     #[command(name = functions::hello::COMMAND, hide = true)]
     HelloFunction,
+    /// Print the OpenAPI document of the Admin API
+    ///
+    /// It is what GET /apisix/admin/openapi.json answers.
+    Openapi,
     /// Print the version
     Version,
 }

@@ -74,6 +74,10 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
             writeln!(std::io::stdout(), "process {id} has taken over")?;
         }
         Command::Store { command } => store_command::run(&command)?,
+        Command::Openapi => {
+            let document = lockgate_admin::openapi(&lockgate_plugins::registry());
+            writeln!(std::io::stdout(), "{document:#}")?;
+        }
         Command::Version => writeln!(std::io::stdout(), "lockgate {}", env!("CARGO_PKG_VERSION"))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -61,7 +61,7 @@ impl Calls<'_> {
     }
 
     fn has(&self, method: &str) -> bool {
-        !target::unsupported(self.kind).contains(&method)
+        target::supported(self.kind).any(|known| known == method)
     }
 
     fn list(&self, verb: &str, parameters: &[Value]) -> Operation {
@@ -69,7 +69,7 @@ impl Calls<'_> {
         self.operation(verb, format!("Lists what there is of {words}."), parameters)
             .takes(&["page", "page_size", "name", "uri", "label", "filter"])
             .answers("200", "Those that fit.", &reference(&format!("{}List", self.name)))
-            .refuses("503", "The store was not read yet.")
+            .refuses("503")
     }
 
     fn describe_many(&self, paths: &mut Map<String, Value>) {
@@ -98,8 +98,8 @@ impl Calls<'_> {
         let words = self.words;
         self.operation("get", format!("Reads one {words}."), &self.of_one)
             .answers_tagged("200", "This is it.", &reference(&format!("{}Entry", self.name)))
-            .refuses("404", "There is none.")
-            .refuses("503", "The store was not read yet.")
+            .refuses("404")
+            .refuses("503")
             .at(paths, "get", &self.one);
         let summary = format!("Creates or replaces one {words}.");
         self.write(self.operation("put", summary, &self.of_one)).at(paths, "put", &self.one);
@@ -116,8 +116,8 @@ impl Calls<'_> {
         self.operation("delete", format!("Deletes one {words}."), &self.of_one)
             .takes(&["force", "if_match"])
             .answers("200", "It is gone.", &reference("Deleted"))
-            .refuses("404", "There is none.")
-            .refuses("412", "If-Match does not hold.")
+            .refuses("404")
+            .refuses("412")
             .changes()
             .at(paths, "delete", &self.one);
     }
@@ -128,10 +128,10 @@ impl Calls<'_> {
             .reads(&reference(&self.name))
             .answers_tagged("200", "It was replaced.", &self.written())
             .answers_tagged("201", "It was created.", &self.written())
-            .refuses("412", "If-Match does not hold.")
+            .refuses("412")
             .changes();
         match self.kind {
-            Kind::Credential => operation.refuses("404", "There is no such consumer."),
+            Kind::Credential => operation.refuses("404"),
             _ => operation,
         }
     }
@@ -141,8 +141,8 @@ impl Calls<'_> {
             .takes(&["ttl", "if_match"])
             .reads(body)
             .answers_tagged("200", "It was changed.", &self.written())
-            .refuses("404", "There is none.")
-            .refuses("412", "If-Match does not hold.")
+            .refuses("404")
+            .refuses("412")
             .changes()
     }
 
@@ -162,7 +162,7 @@ impl Calls<'_> {
         for (verb, method, path, parameters) in each {
             let operation =
                 self.operation(verb, "TCP and UDP are not proxied yet: always 400.".to_owned(), parameters);
-            let operation = operation.refuses("503", "The store cannot be used now, or takes no changes.");
+            let operation = operation.refuses("503");
             operation.at(paths, method, path);
         }
     }

@@ -13,10 +13,7 @@ impl Operation {
         fields.insert("tags".to_owned(), json!([tag]));
         fields.insert("summary".to_owned(), Value::from(summary));
         fields.insert("responses".to_owned(), json!({}));
-        Self(fields)
-            .refuses("400", "Something about the call is wrong.")
-            .refuses("401", "The key is missing, is wrong, or may not do this.")
-            .refuses("403", "Calls from this address, or under this name, are not allowed.")
+        Self(fields).refuses("400").refuses("401").refuses("403")
     }
 
     /// It takes these parameters of the document.
@@ -37,8 +34,7 @@ impl Operation {
     pub(super) fn reads(mut self, schema: &Value) -> Self {
         let content = json!({"application/json": {"schema": schema}});
         self.0.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
-        self.refuses("408", "The body did not arrive in time.")
-            .refuses("413", "The body is larger than is allowed.")
+        self.refuses("408").refuses("413")
     }
 
     /// It answers with this status and a body of this schema.
@@ -61,14 +57,13 @@ impl Operation {
     }
 
     /// It may be refused with this status.
-    pub(super) fn refuses(self, status: &str, description: &str) -> Self {
-        self.answers(status, description, &reference("Error"))
+    pub(super) fn refuses(self, status: &str) -> Self {
+        self.put(status, json!({"$ref": format!("#/components/responses/{status}")}))
     }
 
     /// It changes something, which others may be about to change, in a store that may be away.
     pub(super) fn changes(self) -> Self {
-        self.refuses("409", "Somebody else changed it, or what it refers to, at the same time.")
-            .refuses("503", "The store cannot be used now, or takes no changes.")
+        self.refuses("405").refuses("409").refuses("503")
     }
 
     fn put(mut self, status: &str, response: Value) -> Self {
@@ -86,6 +81,25 @@ impl Operation {
             calls.insert(method.to_owned(), Value::Object(self.0));
         }
     }
+}
+
+/// Why any call may be refused, by status.
+pub(super) fn refusals() -> Value {
+    let each = [
+        ("400", "Something about the call is wrong."),
+        ("401", "The key is missing, is wrong, or may not do this."),
+        ("403", "Calls from this address, or under this name, are not allowed."),
+        ("404", "What is named there is not."),
+        ("405", "Resources are read from elsewhere (stand-alone mode): nothing is changed here."),
+        ("408", "The body did not arrive in time."),
+        ("409", "Somebody else changed it, or what it refers to, at the same time."),
+        ("412", "If-Match does not hold: the resource was changed."),
+        ("413", "The body is larger than is allowed."),
+        ("503", "The store cannot be used now, or takes no changes."),
+    ];
+    let content = json!({"application/json": {"schema": reference("Error")}});
+    let response = |description: &str| json!({"description": description, "content": content});
+    each.into_iter().map(|(status, description)| (status.to_owned(), response(description))).collect()
 }
 
 /// A schema of the document.

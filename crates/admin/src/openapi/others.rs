@@ -37,7 +37,7 @@ fn describe_plugins(paths: &mut Map<String, Value>) {
         .takes_own(&all)
         .takes(&["subsystem"])
         .answers("200", "By name.", &json!({"type": "object", "additionalProperties": {"type": "object"}}))
-        .refuses("404", "The argument all is not true.")
+        .refuses("404")
         .at(paths, "get", "/plugins");
     for (id, path) in [("getPlugin", "/plugins/{name}"), ("getPluginSchema", "/schema/plugins/{name}")] {
         call(id, "Gives the JSON Schema of a plugin.")
@@ -45,7 +45,7 @@ fn describe_plugins(paths: &mut Map<String, Value>) {
             .takes_own(&of)
             .takes(&["subsystem"])
             .answers("200", "A JSON Schema.", &schema)
-            .refuses("404", "There is no such plugin.")
+            .refuses("404")
             .at(paths, "get", path);
     }
     call("reloadPlugins", "Does nothing: plugins are part of the program.").answers_bare("200", "Done.").at(
@@ -67,7 +67,7 @@ fn describe_schemas(paths: &mut Map<String, Value>) {
         .takes_own(&kind)
         .reads(&json!({"type": "object"}))
         .answers_bare("200", "It is well formed.")
-        .refuses("404", "There is no such kind.")
+        .refuses("404")
         .at(paths, "post", "/schema/validate/{kind}");
 }
 
@@ -81,7 +81,7 @@ fn describe_configs(paths: &mut Map<String, Value>) {
         .at(paths, "post", "/configs/validate");
     call("getConfigs", "Gives the whole configuration, in stand-alone mode.")
         .answers("200", "It, with a version for each list.", &whole)
-        .refuses("404", absent)
+        .refuses("404")
         .at(paths, "get", "/configs");
     call("headConfigs", "Says which configuration there is, in stand-alone mode.")
         .answers_bare("200", "X-Digest and X-Last-Modified say it.")
@@ -99,6 +99,6 @@ fn describe_configs(paths: &mut Map<String, Value>) {
         .reads(&whole)
         .answers_bare("202", "It was taken in.")
         .answers_bare("204", "It is the one there is.")
-        .refuses("404", absent)
+        .refuses("404")
         .at(paths, "put", "/configs");
 }

@@ -28,8 +28,15 @@ pub(super) fn all(registry: &Registry) -> Map<String, Value> {
     let mut schemas = Map::new();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::StreamRoute) {
         let name = type_name(kind);
-        let written = request(kind, registry);
-        let read = answer(kind, &written);
+        let mut written = request(kind, registry);
+        let mut read = answer(kind, &written);
+        for (schema, upstream) in [(&mut written, "Upstream"), (&mut read, "UpstreamRead")] {
+            if let Some(field) = schema.pointer_mut("/properties/upstream") {
+                let description = field["description"].take();
+                *field = reference(upstream);
+                field["description"] = description;
+            }
+        }
         schemas.insert(format!("{name}Read"), read);
         schemas.insert(name.clone(), written);
         let envelopes = envelopes(&name);

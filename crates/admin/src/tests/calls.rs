@@ -258,7 +258,7 @@ async fn a_listener_is_served_until_it_is_told_to_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(listener, admin(), async { drop(stopped.await) }));
+    let serving = tokio::spawn(serve(listener, admin(), None, async { drop(stopped.await) }));
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request =
         format!("GET /apisix/admin/routes?api_key={KEY} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -274,4 +274,21 @@ async fn a_listener_is_served_until_it_is_told_to_stop() {
     serving.await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
     drop(idle);
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_there_is_refused_with_those_that_are() {
+    let api = Api::new();
+    for (method, path, allowed) in [
+        ("PATCH", "/consumers/joe", "GET, PUT, DELETE"),
+        ("POST", "/global_rules", "GET, PUT, PATCH, DELETE"),
+        ("GET", "/plugins/reload", "PUT"),
+    ] {
+        let answer = api.call(method, path, "").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.headers["allow"].to_str().unwrap()),
+            (405, allowed),
+            "{path}"
+        );
+    }
 }
