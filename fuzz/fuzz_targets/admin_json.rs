@@ -3,22 +3,9 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use lockgate_admin::json::parse;
-use lockgate_resource::{Kind, check, references};
-use serde_json::Value;
+#[path = "../../crates/admin/tests/targets/admin_json.rs"]
+mod admin_json;
 
-fuzz_target!(|text: &[u8]| {
-    let read = parse(text);
-    match (serde_json::from_slice::<Value>(text), &read) {
-        (Ok(strict), Ok(lenient)) => assert_eq!(strict, *lenient),
-        (Ok(_), Err(why)) => assert!(why.contains("too many nested"), "{why}"),
-        (Err(_), Ok(lenient)) => assert!(parse(lenient.to_string().as_bytes()).is_ok()),
-        (Err(_), Err(_)) => {}
-    }
-    let Ok(value) = read else { return };
-    for kind in Kind::ALL {
-        drop(check(kind, &value));
-    }
-    drop(references(&value));
-});
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &[u8]| admin_json::check(text));

@@ -2,21 +2,9 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use lockgate_http::fuzzing::chunked;
+#[path = "../../crates/http/tests/targets/chunked.rs"]
+mod chunked;
 
-fuzz_target!(|input: &[u8]| {
-    let whole = chunked(input, input.len());
-    for piece in [1, 2, 7] {
-        match (&whole, chunked(input, piece)) {
-            (Ok(whole), Ok(pieces)) => assert_eq!(*whole, pieces, "in pieces of {piece}"),
-            (Err(_), Err(_)) => {}
-            (whole, pieces) => panic!("{whole:?} at once, {pieces:?} in pieces of {piece}"),
-        }
-    }
-    if let Ok((data, true, used)) = whole {
-        assert!(data.len() < used && used <= input.len());
-        let (again, is_done, all) = chunked(&input[..used], used).expect("it was taken before");
-        assert_eq!((again, is_done, all), (data, true, used));
-    }
-});
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| chunked::check(input));

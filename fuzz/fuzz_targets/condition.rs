@@ -2,39 +2,11 @@
 
 #![no_main]
 
-use std::net::SocketAddr;
-use std::rc::Rc;
+#[path = "../../crates/plugin/tests/targets/condition.rs"]
+mod condition;
 
 use libfuzzer_sys::fuzz_target;
-use lockgate_http::{ConnectionInfo, Request};
-use lockgate_plugin::{Condition, RequestContext};
-use serde_json::{Value, json};
 
-/// The first line is a target, the rest a condition.
 fuzz_target!(|text: &str| {
-    let (target, condition) = text.split_once('\n').unwrap_or(("/", text));
-    let Ok(written) = serde_json::from_str::<Value>(condition) else {
-        return;
-    };
-    let Ok(condition) = Condition::parse(&written) else {
-        return;
-    };
-    let Ok(mut request) = Request::new(http::Method::GET, &format!("/{target}")) else {
-        return;
-    };
-    for (name, value) in [("Host", "a.test"), ("Cookie", "a=1; b=2"), ("A", "1")] {
-        drop(request.headers.append(name, value.as_bytes()));
-    }
-    let address = SocketAddr::from(([127, 0, 0, 1], 9080));
-    let connection = Rc::new(ConnectionInfo::new(address, address, false));
-    let cx = RequestContext::new(connection, http::Method::GET);
-    let holds = condition.holds(&request, &cx);
-    assert_eq!(holds, condition.holds(&request, &cx), "{written} changed its mind");
-    // Nothing at all always holds, and cannot be negated.
-    if written.as_array().is_some_and(Vec::is_empty) {
-        return;
-    }
-    let negated = Condition::parse(&json!(["!AND", written, written]));
-    let negated = negated.expect("what can stand alone can be negated");
-    assert_ne!(holds, negated.holds(&request, &cx), "{written}");
+    condition::check(text);
 });

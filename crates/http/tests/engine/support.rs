@@ -245,6 +245,13 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
     }
 }
 
+/// Has so much time pass at once, for whoever looks at a clock or waits for one.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// Reads to the end; a reset is an end too.
 pub(crate) async fn rest(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();

@@ -6,27 +6,39 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Semaphore;
 
 use crate::plan::{Body, End, Plan, Turn};
-use crate::wire::{Reader, data, framed, framing, write_in};
+use crate::wire::{Reader, data, framed, framing, resets_when_dropped, write_in};
 
 pub(crate) async fn play(socket: TcpStream, plan: &Plan) {
     let (read, written) = socket.into_split();
     let answered = Semaphore::new(0);
-    // Who has all answers is done, whether or not the last request could be sent to its end.
+    // Who has all answers is done, whether or not the last request could be sent to its end; so is who leaves.
     tokio::select! {
         () = receive(read, plan, &answered) => {}
-        () = async { send(written, plan, &answered).await; std::future::pending().await } => {}
+        () = send(written, plan, &answered) => {}
     }
 }
 
+/// Sends all requests; ends only where the client leaves.
 async fn send(mut to: OwnedWriteHalf, plan: &Plan, answered: &Semaphore) {
     for (at, turn) in plan.turns.iter().enumerate() {
         if at > 0 && !plan.pipelines {
             answered.acquire().await.expect("it is never closed").forget();
         }
         let closes = at + 1 == plan.turns.len() && plan.end == End::Asked;
-        let bytes =
+        let mut bytes =
             [head(at, turn, closes), framed(&turn.request, &data(at, false, turn.request.len()))].concat();
+        let leaves = at + 1 == plan.turns.len() && matches!(plan.end, End::Left { .. });
+        if leaves {
+            bytes.truncate(bytes.len() / 2);
+        }
         if write_in(&mut to, &bytes, plan.piece).await.is_err() {
+            break;
+        }
+        if leaves {
+            if plan.end == (End::Left { resets: true }) {
+                resets_when_dropped(to.as_ref());
+                to.forget();
+            }
             return;
         }
     }
@@ -50,10 +62,10 @@ async fn receive(from: OwnedReadHalf, plan: &Plan, answered: &Semaphore) {
         let is_last = at + 1 == plan.turns.len();
         let Some(head) = final_head(&mut reader).await else {
             let may_end = at > 0 && may_end_unsaid(&plan.turns[at - 1]);
-            assert!(may_end || plan.end == End::HalfClosed, "turn {at} has no answer");
+            assert!(may_end || plan.end.is_of_client(), "turn {at} has no answer");
             return;
         };
-        let is_cut = is_last && plan.end == End::Cut && may_be_cut(turn);
+        let is_cut = is_last && plan.end.is_of_upstream() && may_be_cut(turn);
         let is_refused = head.starts_with("HTTP/1.1 502 ") && is_cut;
         let status = format!("HTTP/1.1 {} ", turn.status);
         assert!(head.starts_with(&status) || is_refused, "turn {at}: {head}");
@@ -71,7 +83,7 @@ async fn receive(from: OwnedReadHalf, plan: &Plan, answered: &Semaphore) {
             }
             let is_all = message.is_whole && message.body.len() == expected.len();
             assert!(
-                is_all || plan.end == End::HalfClosed,
+                is_all || plan.end.is_of_client(),
                 "turn {at}: {} of {}",
                 message.body.len(),
                 expected.len()

@@ -13,10 +13,12 @@ mod upstream;
 #[cfg(test)]
 mod wire;
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
 
 use crate::plan::{Plan, plan};
-use crate::support::{Proxy, on_a_worker};
+use crate::support::{Proxy, on_a_worker, until};
 
 /// Plays a conversation; what differs from the plan fails, and so does what hangs.
 fn play(plan: &Plan) {
@@ -24,8 +26,13 @@ fn play(plan: &Plan) {
         let proxy = Proxy::start().await;
         let socket = proxy.connect().await;
         let log = upstream::Log::default();
+        let conversation = async {
+            client::play(socket, plan).await;
+            // The client is gone, and nobody may wait for it: its connection has the service while it lasts.
+            until(|| Rc::strong_count(&proxy.service) == 1).await;
+        };
         tokio::select! {
-            () = client::play(socket, plan) => {}
+            () = conversation => {}
             () = upstream::play(&proxy.upstream, plan, &log) => unreachable!("it accepts for ever"),
         }
         log.check(plan);

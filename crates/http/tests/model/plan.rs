@@ -25,6 +25,22 @@ pub(crate) enum End {
     HalfClosed,
     /// The upstream closes within the body of its last answer.
     Cut,
+    /// It resets there, which may take what it has said before with it.
+    Reset,
+    /// The client goes within its last request.
+    Left { resets: bool },
+}
+
+impl End {
+    /// Whether the client may not have sent all of its last request, or not for an answer.
+    pub(crate) fn is_of_client(self) -> bool {
+        matches!(self, Self::HalfClosed | Self::Left { .. })
+    }
+
+    /// Whether the upstream breaks off its last answer.
+    pub(crate) fn is_of_upstream(self) -> bool {
+        matches!(self, Self::Cut | Self::Reset)
+    }
 }
 
 /// A request and its answer.
@@ -120,7 +136,14 @@ fn turn() -> impl Strategy<Value = Turn> {
 
 /// Any conversation of up to seven turns.
 pub(crate) fn plan() -> impl Strategy<Value = Plan> {
-    let end = prop_oneof![5 => Just(End::Whole), 2 => Just(End::Asked), 1 => Just(End::HalfClosed), 2 => Just(End::Cut)];
+    let end = prop_oneof![
+        5 => Just(End::Whole),
+        2 => Just(End::Asked),
+        1 => Just(End::HalfClosed),
+        2 => Just(End::Cut),
+        2 => Just(End::Reset),
+        2 => any::<bool>().prop_map(|resets| End::Left { resets }),
+    ];
     (vec(turn(), 1..8), any::<bool>(), piece(), end).prop_map(|(turns, pipelines, piece, end)| {
         let sent: usize = turns.iter().map(|turn| turn.request.len()).sum();
         let piece = if sent > 5_000 { piece.max(100) } else { piece };

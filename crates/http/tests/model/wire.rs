@@ -1,8 +1,10 @@
 //! Messages on the wire: bodies that can be told apart, written in pieces and read by the letter.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::plan::Body;
 
@@ -50,6 +52,11 @@ pub(crate) async fn write_in(
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Has a connection end by a reset.
+pub(crate) fn resets_when_dropped(socket: &TcpStream) {
+    socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("it is a socket");
 }
 
 /// A message as it was read.
