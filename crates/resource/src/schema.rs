@@ -78,10 +78,26 @@ impl Schema {
     /// one that APISIX would come to first is named, and properties come in the order of the schema. JSON types
     /// go by their JSON names (APISIX calls objects and arrays `table` and null `userdata`).
     pub fn check(&self, value: &Value) -> Result<(), String> {
+        self.check_but(value, |_| false)
+    }
+
+    /// The same, but a reference to a secret fits wherever a text does: what it stands for is not known here.
+    pub fn check_referring(&self, value: &Value) -> Result<(), String> {
+        self.check_but(value, |error| {
+            let is_text = !matches!(error.kind(), ValidationErrorKind::Type { .. });
+            is_text && error.instance().as_str().is_some_and(crate::is_reference)
+        })
+    }
+
+    fn check_but(
+        &self,
+        value: &Value,
+        is_excused: impl Fn(&ValidationError<'_>) -> bool,
+    ) -> Result<(), String> {
         if self.validator.is_valid(value) {
             return Ok(());
         }
-        let mistakes = self.validator.iter_errors(value).take(MISTAKES);
+        let mistakes = self.validator.iter_errors(value).filter(|error| !is_excused(error)).take(MISTAKES);
         match mistakes
             .map(|error| Mistake::of(&self.source, value, &error))
             .min_by(|a, b| a.rank.cmp(&b.rank))

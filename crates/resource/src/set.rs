@@ -73,6 +73,16 @@ impl Resources {
         Arc::make_mut(&mut self.records[record.kind as usize]).insert(record.id.clone(), Arc::new(record));
     }
 
+    /// Puts a record in that is known already, in place of what has its id.
+    pub fn put(&mut self, record: Arc<Record>) {
+        Arc::make_mut(&mut self.records[record.kind as usize]).insert(record.id.clone(), record);
+    }
+
+    /// Has of a kind what `other` has.
+    pub fn adopt(&mut self, kind: Kind, other: &Self) {
+        self.records[kind as usize] = other.records[kind as usize].clone();
+    }
+
     /// Takes a record out at a revision.
     pub fn remove(&mut self, kind: Kind, id: &Id, revision: Revision) -> Option<Arc<Record>> {
         self.revision = self.revision.max(revision);
