@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::process::{Etcd, Relay};
 
-fn settings(port: u16) -> Settings {
+pub(crate) fn settings(port: u16) -> Settings {
     Settings::new()
         .set("deployment.role_traditional.config_provider", json!("etcd"))
         .set("deployment.etcd.host", json!([format!("http://127.0.0.1:{port}")]))

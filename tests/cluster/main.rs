@@ -7,3 +7,6 @@ mod process;
 
 #[cfg(test)]
 mod gateways;
+
+#[cfg(test)]
+mod layout;

@@ -60,6 +60,9 @@ impl Gateway {
             _ports: ports,
         };
         gateway.rewrite(&gateway.settings);
+        for (name, text) in &gateway.settings.beside {
+            gateway.write(name, text);
+        }
         gateway.launch();
         gateway
     }
@@ -84,12 +87,14 @@ impl Gateway {
 
     fn wait_until_up(&mut self) {
         let (proxy, admin) = (self.proxy, self.admin);
+        let (no_proxy, no_admin) = (self.settings.lacks_proxy, self.settings.lacks_admin);
         let process = self.process.as_mut().expect("just started");
         eventually("the gateway should answer on both ports", || {
             if let Some(status) = process.ended() {
                 panic!("the gateway ended with {status} instead of starting: {}", process.output());
             }
-            (answers(proxy, "/") && answers(admin, "/apisix/admin/routes")).then_some(())
+            let serves = no_proxy || answers(proxy, "/");
+            (serves && (no_admin || answers(admin, "/apisix/admin/routes"))).then_some(())
         });
     }
 
@@ -98,6 +103,13 @@ impl Gateway {
         let text = settings.render([self.proxy, self.admin, self.control, self.status].map(|at| at.port()));
         std::fs::write(self.home.path().join("config.yaml"), text)
             .expect("the temporary directory is writable");
+    }
+
+    /// Writes a file beside its settings, so that nobody sees half of it.
+    pub fn write(&self, name: &str, text: &str) {
+        let (draft, path) = (self.home.path().join("draft"), self.home.path().join(name));
+        let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(draft, path));
+        written.expect("the temporary directory is writable");
     }
 
     /// Ends it as `kill -9` does and starts it again with the same settings and data.

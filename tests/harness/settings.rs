@@ -15,6 +15,9 @@ pub struct Settings {
     pub(crate) data: Option<PathBuf>,
     pub(crate) file: Option<PathBuf>,
     pub(crate) program: Option<PathBuf>,
+    pub(crate) beside: Vec<(String, String)>,
+    pub(crate) lacks_admin: bool,
+    pub(crate) lacks_proxy: bool,
 }
 
 impl Settings {
@@ -41,6 +44,27 @@ impl Settings {
     #[must_use]
     pub fn resolve(self, mapping: impl Into<String>) -> Self {
         self.argument("--resolve").argument(mapping)
+    }
+
+    /// Writes a file beside the settings before the first start.
+    #[must_use]
+    pub fn beside(mut self, name: &str, text: impl Into<String>) -> Self {
+        self.beside.push((name.to_owned(), text.into()));
+        self
+    }
+
+    /// Does not wait for the Admin API, as these settings have none.
+    #[must_use]
+    pub fn without_admin(mut self) -> Self {
+        self.lacks_admin = true;
+        self
+    }
+
+    /// Does not wait for the data plane, as these settings have none.
+    #[must_use]
+    pub fn without_proxy(mut self) -> Self {
+        self.lacks_proxy = true;
+        self
     }
 
     /// Sets a variable in the program's environment.

@@ -106,7 +106,9 @@ impl Reply {
         if self.is_for_now {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        headers.extend(self.more);
+        for (name, value) in self.more {
+            headers.insert(name, value);
+        }
         if let Some(tag) = self.tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
             headers.insert(header::ETAG, tag);
         }

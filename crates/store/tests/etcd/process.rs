@@ -29,13 +29,25 @@ impl Etcd {
     pub(crate) fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
-        let mut etcd =
-            Self { port: free_port(), peer: free_port(), home, data, child: None, login: Mutex::new(None) };
-        etcd.restart();
-        etcd
+        let mut etcd = Self { port: 0, peer: 0, home, data, child: None, login: Mutex::new(None) };
+        // A port that was free may be somebody else's by the time etcd asks for it.
+        for _ in 0..5 {
+            (etcd.port, etcd.peer) = (free_port(), free_port());
+            if etcd.begin() {
+                return etcd;
+            }
+            etcd.kill();
+            let _ = std::fs::remove_dir_all(&etcd.data);
+        }
+        panic!("etcd does not begin");
     }
 
     pub(crate) fn restart(&mut self) {
+        assert!(self.begin(), "etcd does not begin");
+    }
+
+    /// Whether it serves soon.
+    fn begin(&mut self) -> bool {
         let (client, peer) =
             (format!("http://127.0.0.1:{}", self.port), format!("http://127.0.0.1:{}", self.peer));
         let child = Command::new("etcd")
@@ -49,8 +61,12 @@ impl Etcd {
         self.child = Some(child.expect(MISSING));
         let end = Instant::now() + Duration::from_secs(30);
         while !self.tool(&["endpoint", "health"]).status.success() {
-            assert!(Instant::now() < end, "etcd does not begin");
+            let has_ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            if has_ended || Instant::now() >= end {
+                return false;
+            }
         }
+        true
     }
 
     pub(crate) fn kill(&mut self) {
