@@ -1,7 +1,7 @@
 //! Whether certificates and their private keys are any, and belong to each other.
 
 use lockgate_http::tls::certificate;
-use lockgate_resource::Kind;
+use lockgate_resource::{Kind, is_reference};
 use serde_json::Value;
 
 /// Checks every certificate of a resource that has not been there `before`: one that was good when it came may have
@@ -25,7 +25,7 @@ fn check_ssl(value: &Value, before: Option<&Value>) -> Result<(), String> {
         let checked = pair(value, before, &format!("/certs/{place}"), &format!("/keys/{place}"));
         checked.map_err(|why| format!("failed to handle cert-key pair[{}]: {why}", place + 1))?;
     }
-    match text(value, "/client/ca") {
+    match text(value, "/client/ca").filter(|ca| !is_reference(ca)) {
         Some(ca) => certificate::check_authorities("ca", ca)
             .map_err(|why| format!("failed to validate client_cert: {why}")),
         None => Ok(()),
@@ -41,6 +41,10 @@ fn pair(value: &Value, before: Option<&Value>, cert: &str, key: &str) -> Result<
     let (Some(pem), Some(key)) = (text(value, cert), text(value, key)) else {
         return Ok(());
     };
+    // What is kept elsewhere is looked at when it has been fetched.
+    if is_reference(pem) || is_reference(key) {
+        return Ok(());
+    }
     if before.and_then(|before| text(before, cert)) == Some(pem) {
         return certificate::read(pem, key).map(drop);
     }

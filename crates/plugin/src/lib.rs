@@ -21,6 +21,7 @@ pub use directory::{Directory, RouteNames};
 pub use metadata::{Metadata, MetadataType};
 pub use phase::{Error, Flow, Phase};
 pub use pipeline::Pipeline;
+pub use reference::variable;
 pub use registry::{Registered, Registry, at_path_mut};
 pub use shared::Shared;
 pub use variable::{ContentVariable, JsonPath, TlsVariable, Variable, without_port};

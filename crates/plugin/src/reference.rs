@@ -1,11 +1,29 @@
-//! `$env://NAME` in the texts of a plugin's configuration becomes what the environment says.
+//! `$env://NAME` in the texts of a plugin's configuration becomes what the environment says. Secrets that a manager
+//! has (`$secret://…`) stand in its place before a configuration comes here to be built.
 
+use lockgate_resource::is_reference;
 use serde_json::Value;
 
 use crate::{BuildError, Secrets};
 
 /// As APISIX has it, in any case of letters.
 const PREFIX: &str = "$env://";
+
+/// What a text that is `$env://NAME` or `$env://NAME/key` stands for, or why it stands for nothing; `None` for any
+/// other text.
+pub fn variable(text: &str, secrets: &dyn Secrets) -> Option<Result<String, String>> {
+    name_of(text).map(|reference| look_up(reference, secrets))
+}
+
+/// Whether a text below a value is a secret of a manager, which is not at hand here.
+pub(crate) fn has_remote(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_reference(text) && name_of(text).is_none(),
+        Value::Array(items) => items.iter().any(has_remote),
+        Value::Object(fields) => fields.values().any(has_remote),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
 
 /// The references of a configuration that were followed. Texts made of what they gave are shown with the
 /// references in its place.

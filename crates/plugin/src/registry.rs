@@ -120,6 +120,14 @@ impl Registry {
         if let (Some(meta), Some(fields)) = (meta, shown.as_object_mut()) {
             fields.insert("_meta".to_owned(), meta);
         }
+        if reference::has_remote(&shown) {
+            // It is built when its secrets have been fetched.
+            plugin.validator.check_referring(&shown).map_err(|why| followed.mask(why))?;
+            meta::split(config.clone())?;
+            let mut warnings = Vec::new();
+            unknown_fields(&plugin.schema, &shown, name, &mut warnings);
+            return Ok(warnings);
+        }
         plugin.validator.check(&shown).map_err(|why| followed.mask(why))?;
         let (meta, bare) = meta::split(config.clone())?;
         drop(meta);
@@ -140,6 +148,10 @@ impl Registry {
         let mut value = written.clone();
         open(&mut value, &metadata.secret_fields, secrets);
         let followed = reference::follow(&mut value, secrets).map_err(|error| error.0)?;
+        if reference::has_remote(&value) {
+            metadata.validator.check_referring(&value).map_err(|why| followed.mask(why))?;
+            return Ok(value);
+        }
         let checked = metadata.validator.check(&value).and_then(|()| (metadata.read)(&value));
         checked.map_err(|why| followed.mask(why))?;
         Ok(value)
