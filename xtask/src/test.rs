@@ -23,10 +23,13 @@ pub(crate) fn run() -> Result<()> {
     let against_aws = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "aws"]));
     drop(stand_ins);
     let by_grpc = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "grpc"]));
+    let by_apisix_client = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "apisix_client"]));
+    let by_openapi = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "openapi"]));
     let by_websocket = cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "websocket"]));
     let by_clients = install_clients()
         .and_then(|()| cargo(&test_arguments(&["-p", "lockgate-tests", "--test", "clients"])));
-    tested.and(against_aws).and(by_grpc).and(by_websocket).and(by_clients)
+    let by_others = by_grpc.and(by_websocket).and(by_apisix_client).and(by_openapi).and(by_clients);
+    tested.and(against_aws).and(by_others)
 }
 
 /// AWS's runtime clients and callers, which the suite `clients` asks for; they are built once.
