@@ -67,7 +67,8 @@ fn one(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
     *at += 1;
     if *word != "(" {
         let licence = word.replace("+WITH+", " WITH ");
-        return allowed.contains(&licence);
+        // `+` is "or any later": whoever may take the one may leave the others.
+        return allowed.iter().any(|own| *own == licence || licence.strip_suffix('+') == Some(own));
     }
     let result = any(words, at, allowed);
     *at += 1;
@@ -84,6 +85,7 @@ mod tests {
         for good in [
             "MIT",
             "MIT OR GPL-3.0",
+            "ISC+",
             "GPL-3.0/MIT",
             "MIT AND ISC",
             "ISC AND (MIT OR OpenSSL)",

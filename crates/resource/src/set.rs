@@ -1,8 +1,9 @@
 //! Everything at one revision.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use serde_json::Value;
 
 use crate::{Id, Kind, Revision};
@@ -23,17 +24,17 @@ pub struct Record {
     pub modified: Revision,
 }
 
-/// Everything at one revision. A clone is a few reference counts.
+/// Everything at one revision. A clone is a few reference counts, and a change of one shares all the others with it.
 #[derive(Clone, Debug, Default)]
 pub struct Resources {
     /// The revision of the newest change in it.
     pub revision: Revision,
-    records: [Arc<BTreeMap<Id, Arc<Record>>>; Kind::ALL.len()],
+    records: [OrdMap<Id, Arc<Record>>; Kind::ALL.len()],
 }
 
 impl Resources {
     /// The resources of a kind, by id.
-    pub fn of(&self, kind: Kind) -> &BTreeMap<Id, Arc<Record>> {
+    pub fn of(&self, kind: Kind) -> &OrdMap<Id, Arc<Record>> {
         &self.records[kind as usize]
     }
 
@@ -44,33 +45,26 @@ impl Resources {
 
     /// Whether nothing of a kind differs, seen at a glance: `false` may still be a set that is alike.
     pub fn shares(&self, other: &Self, kind: Kind) -> bool {
-        Arc::ptr_eq(&self.records[kind as usize], &other.records[kind as usize])
+        self.of(kind).ptr_eq(other.of(kind))
     }
 
-    /// The resources of a kind that are new or changed since `before`, and the ids of those that are gone.
+    /// The resources of a kind that are new or changed since `before`, and the ids of those that are gone. What the two
+    /// share is not looked at.
     pub fn changes(&self, before: &Self, kind: Kind) -> (Vec<&Arc<Record>>, Vec<Id>) {
         let (mut changed, mut gone) = (Vec::new(), Vec::new());
-        if self.shares(before, kind) {
-            return (changed, gone);
-        }
-        let mut olds = before.of(kind).iter().peekable();
-        for (id, record) in self.of(kind) {
-            while let Some((old, _)) = olds.next_if(|(old, _)| *old < id) {
-                gone.push(old.clone());
-            }
-            let same = olds.next_if(|(old, _)| *old == id);
-            if same.is_none_or(|(_, old)| !Arc::ptr_eq(old, record)) {
-                changed.push(record);
+        for difference in before.of(kind).diff(self.of(kind)) {
+            match difference {
+                DiffItem::Add(_, record) | DiffItem::Update { new: (_, record), .. } => changed.push(record),
+                DiffItem::Remove(id, _) => gone.push(id.clone()),
             }
         }
-        gone.extend(olds.map(|(old, _)| old.clone()));
         (changed, gone)
     }
 
     /// Puts a record in and takes on its revision.
     pub fn insert(&mut self, record: Record) {
         self.revision = self.revision.max(record.modified);
-        Arc::make_mut(&mut self.records[record.kind as usize]).insert(record.id.clone(), Arc::new(record));
+        self.records[record.kind as usize].insert(record.id.clone(), Arc::new(record));
     }
 
     /// Puts a record in that is known already, in place of what has its id.
@@ -86,7 +80,7 @@ impl Resources {
     /// Takes a record out at a revision.
     pub fn remove(&mut self, kind: Kind, id: &Id, revision: Revision) -> Option<Arc<Record>> {
         self.revision = self.revision.max(revision);
-        Arc::make_mut(&mut self.records[kind as usize]).remove(id)
+        self.records[kind as usize].remove(id)
     }
 }
 
@@ -132,12 +126,16 @@ mod tests {
         Record { kind: Kind::Route, id, value: Value::Null, created: Revision(1), modified: Revision(1) }
     }
 
+    fn changed(id: &str) -> Record {
+        Record { modified: Revision(2), ..route(id) }
+    }
+
     #[test]
     fn changes_are_what_is_new_other_or_gone() {
         let before = set(&["a", "b", "d", "e"]);
         let mut after = before.clone();
         assert!(after.shares(&before, Kind::Route));
-        after.insert(route("b"));
+        after.insert(changed("b"));
         after.insert(route("c"));
         for id in ["a", "e"] {
             after.remove(Kind::Route, &Id::new(id).unwrap(), Revision(2));

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use imbl::OrdMap;
 use lockgate_http::client::Timeouts;
 use lockgate_http::peer::KeepAlive;
 use lockgate_http::tls::server::ServerTls;
@@ -45,7 +46,7 @@ pub struct Snapshot {
     pub(crate) certificates: Certificates,
     /// What it was compiled from.
     resources: Resources,
-    routes: BTreeMap<Id, Arc<CompiledRoute>>,
+    routes: OrdMap<Id, Arc<CompiledRoute>>,
     /// Whether a route has, or has had, a plugin that looks at what happened.
     any_logs: bool,
     /// The routes that were refused in their newest form: they are tried again with each change.
