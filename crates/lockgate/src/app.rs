@@ -113,6 +113,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
             admin: admin_at.zip(keys.as_ref()),
             is_admin_https: settings.admin.tls.is_some() && mode == Mode::Run,
             data_dir,
+            https: &sockets.https_addresses()?,
             functions: functions.as_ref().map(|running| (running.address(), &settings.functions)),
             makes_routes: settings.serves_requests() && store.standalone().is_none(),
         }),

@@ -12,6 +12,8 @@ use crate::settings::Functions;
 pub(crate) struct Banner<'a> {
     /// Where the data plane listens, as bound.
     pub(crate) listeners: &'a [SocketAddr],
+    /// Where it listens for HTTPS, as bound, and whether for HTTP/3 at the same port by UDP.
+    pub(crate) https: &'a [(SocketAddr, bool)],
     /// Where the Admin API listens, as bound, and who may use it; where there is one.
     pub(crate) admin: Option<(SocketAddr, &'a AdminKeys)>,
     /// Whether it is spoken to by HTTPS.
@@ -27,8 +29,11 @@ pub(crate) struct Banner<'a> {
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "lockgate {}", env!("CARGO_PKG_VERSION"))?;
-        let listeners: Vec<String> =
-            self.listeners.iter().map(|address| format!("http://{address}")).collect();
+        let http = self.listeners.iter().map(|address| format!("http://{address}"));
+        let https = self.https.iter().map(|(address, has_http3)| {
+            format!("https://{address}{}", if *has_http3 { " (and HTTP/3)" } else { "" })
+        });
+        let listeners: Vec<String> = http.chain(https).collect();
         if !listeners.is_empty() {
             writeln!(f, "  data plane  {}", listeners.join("  "))?;
         }
@@ -146,6 +151,7 @@ mod tests {
         let data_dir = "data".as_ref();
         Banner {
             listeners: &listeners,
+            https: &[("0.0.0.0:9443".parse().unwrap(), false), ("[::]:8443".parse().unwrap(), true)],
             admin,
             is_admin_https: false,
             data_dir,
@@ -161,6 +167,7 @@ mod tests {
         let data_dir = "data".as_ref();
         let banner = Banner {
             listeners: &listeners,
+            https: &[],
             admin: None,
             is_admin_https: false,
             data_dir,
@@ -177,7 +184,7 @@ mod tests {
         let line = "curl http://127.0.0.1:9180/apisix/admin/routes/1 -H 'X-API-KEY: edd1c9f034335f136f87ad84b625c8f1' -X PUT";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("curl 'http://127.0.0.1:9080/get'\n"), "{text}");
-        assert!(text.contains("http://0.0.0.0:9080  http://[::1]:9081\n"), "{text}");
+        assert!(text.contains("http://0.0.0.0:9080  http://[::1]:9081  https://0.0.0.0:9443  https://[::]:8443 (and HTTP/3)\n"), "{text}");
         assert!(text.contains("data/admin.key"), "{text}");
     }
 

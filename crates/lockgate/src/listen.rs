@@ -90,6 +90,14 @@ impl Sockets {
         direct.map(Port::address).collect()
     }
 
+    /// Where clients call it by HTTPS, and whether by HTTP/3 too.
+    pub(crate) fn https_addresses(&self) -> io::Result<Vec<(SocketAddr, bool)>> {
+        let is_direct =
+            |service: &ListenerSettings| service.proxy_protocol.is_none() && service.tls.is_some();
+        let direct = self.proxy.iter().filter(|port| is_direct(&port.service));
+        direct.map(|port| Ok((port.address()?, port.service.alt_svc.is_some()))).collect()
+    }
+
     /// Where HTTP/3 comes in, for one worker.
     pub(crate) fn quic(&self, live: &Live) -> anyhow::Result<Vec<QuicListener>> {
         self.quic.iter().map(|port| port.listener(live)).collect()

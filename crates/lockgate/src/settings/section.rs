@@ -72,6 +72,12 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
     apisix.within("ssl", |section| ssl::read(section, &mut settings.ssl));
     routing::read(apisix, &mut settings.routing);
     apisix.set("enable_admin", &mut settings.admin.enabled);
+    if apisix.get("enable_http2") == Some(false) {
+        let ports = settings.listeners.iter_mut();
+        let https = settings.ssl.listeners.iter_mut().map(|port| &mut port.listener);
+        let balanced = settings.proxy_protocol.listeners().map(|(_, port)| port);
+        ports.chain(https).chain(balanced).for_each(|port| port.http2 = false);
+    }
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
     let mut is_control_on = true;
     apisix.set("enable_control", &mut is_control_on);

@@ -54,6 +54,17 @@ fn listeners_are_written_in_three_ways() {
 }
 
 #[test]
+fn one_word_turns_http_2_off_at_every_port() {
+    let mut settings = parse(
+        "apisix: {enable_http2: false, node_listen: [80, {port: 81, enable_http2: true}], \
+         ssl: {listen: [443]}, proxy_protocol: {listen_https_port: 444}}",
+    );
+    assert!(settings.listeners.iter().all(|listener| !listener.http2));
+    assert!(settings.ssl.listeners.iter().all(|port| !port.listener.http2));
+    assert!(settings.proxy_protocol.listeners().all(|(_, port)| !port.http2));
+}
+
+#[test]
 fn listeners_that_cannot_be_are_refused() {
     let refused = |yaml: &str| problem(&format!("apisix: {{node_listen: {yaml}}}"));
     let wanted = "expected a port, or a mapping with ip, port and enable_http2";

@@ -88,7 +88,7 @@ impl TwoChoices {
 }
 
 /// A number below `bound`; `None` where there is none.
-fn random(bound: usize) -> Option<usize> {
+pub(super) fn random(bound: usize) -> Option<usize> {
     let next = RANDOM.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
     RANDOM.set(next);
     let wide = u128::from(mix(next)) * u128::try_from(bound).ok()?;

@@ -91,6 +91,29 @@ fn least_conn_takes_idle_nodes_in_turn() {
 }
 
 #[test]
+fn least_conn_is_nearly_as_even_over_a_thousand_nodes() {
+    let all: Vec<_> = (0..1000).map(|at| (1 + at % 3, 0)).collect();
+    let nodes = nodes(&all);
+    let balancer = Balancer::new(Balance::LeastConn, &nodes, false);
+    let held: Vec<_> = (0..40_000).map(|_| balancer.hold(balancer.pick(0, &[]).unwrap())).collect();
+    for (node, (weight, _)) in nodes.iter().zip(&all) {
+        let even = u64::from(*weight) * 20;
+        let under_way = node.state.under_way();
+        assert!(under_way.abs_diff(even) <= 10 + even / 5, "{under_way} in place of {even}");
+    }
+    drop(held);
+}
+
+#[test]
+fn least_conn_finds_the_only_node_of_many_that_is_well() {
+    let nodes = equal(100);
+    let balancer = Balancer::new(Balance::LeastConn, &nodes, true);
+    nodes.iter().enumerate().filter(|(at, _)| *at != 77).for_each(|(_, node)| fail(node));
+    assert!((0..50).all(|_| balancer.pick(0, &[]) == Some(77)));
+    assert_eq!(balancer.pick(0, &[77]), None, "whoever was asked is not asked again");
+}
+
+#[test]
 fn ewma_avoids_slow_nodes_and_failing_ones() {
     let nodes = equal(3);
     let balancer = Balancer::new(Balance::Ewma, &nodes, false);
