@@ -69,7 +69,7 @@ impl Resources {
 
     /// Puts a record in that is known already, in place of what has its id.
     pub fn put(&mut self, record: Arc<Record>) {
-        Arc::make_mut(&mut self.records[record.kind as usize]).insert(record.id.clone(), record);
+        self.records[record.kind as usize].insert(record.id.clone(), record);
     }
 
     /// Has of a kind what `other` has.
