@@ -17,6 +17,7 @@ use lockgate_plugin::{BuildContext, Secrets, Variable};
 use lockgate_proxy::discovery::{Discovery, Dns};
 use lockgate_proxy::{Compiler, Live, Phase, Snapshot};
 use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
+use lockgate_secret::Keeper;
 use lockgate_store::{Check, Keyring, Store};
 use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
 use rustls::ServerConfig;
@@ -32,6 +33,7 @@ use crate::functions;
 use crate::handover::{Predecessor, Program};
 use crate::listen::Sockets;
 use crate::reload::Reload;
+use crate::secrets::Referred;
 use crate::settings::{self, Settings};
 use crate::signal::Ending;
 use crate::status_api::StatusApi;
@@ -95,13 +97,15 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let admin = admin_state(settings, keys.as_ref(), mode, store.clone(), &control);
     kept.begin(|| check(&admin));
     let _ = condition.set(store.condition());
-    control.reload.apply(store.watch().borrow().clone());
+    let mut changes = store.watch();
+    let first = changes.borrow_and_update().clone();
+    control.reload.begin(first).await;
     let log = access_log(settings)?;
     let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
     let apis = serve_apis(&sockets, admin, tls, &control.live, &at)?;
-    let reload = tokio::spawn(control.reload.run(store.watch()));
+    let reload = tokio::spawn(control.reload.run(changes));
     events.listen(data_dir);
     match predecessor {
         Some(predecessor) => {
@@ -110,10 +114,10 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
         }
         None => show(&Banner {
             listeners: &bound,
+            https: &sockets.https_addresses()?,
             admin: admin_at.zip(keys.as_ref()),
             is_admin_https: settings.admin.tls.is_some() && mode == Mode::Run,
             data_dir,
-            https: &sockets.https_addresses()?,
             functions: functions.as_ref().map(|running| (running.address(), &settings.functions)),
             makes_routes: settings.serves_requests() && store.standalone().is_none(),
         }),
@@ -121,15 +125,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let giving = Giving { program: &start.program, sockets: &sockets, store: &kept, phase: &phase };
     let is_followed = events.attend(&giving, log.as_ref().map(|(log, _)| log)).await;
     drop(sockets);
-    if is_followed {
-        tracing::warn!("handed over: connections of this process end when their clients are done");
-        if let Some(functions) = &functions {
-            functions.hand_over();
-        }
-    } else {
-        tracing::info!("ending: requests in flight finish first");
-        phase.send_replace(Phase::Ending);
-    }
+    tell(is_followed, functions.as_ref(), &phase);
     drain(workers, &phase, is_followed.then_some(&mut events.ending)).await?;
     reload.abort();
     for api in apis {
@@ -138,6 +134,19 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     // Nobody waits for a process that is followed: calls of its functions have the time that its requests have.
     let grace = if is_followed { settings.shutdown_timeout } else { FUNCTIONS_GRACE };
     end(functions, grace).await
+}
+
+/// Says that this process is about to end, or that another one has taken over.
+fn tell(is_followed: bool, functions: Option<&lockgate_function::Running>, phase: &watch::Sender<Phase>) {
+    if is_followed {
+        tracing::warn!("handed over: connections of this process end when their clients are done");
+        if let Some(functions) = functions {
+            functions.hand_over();
+        }
+    } else {
+        tracing::info!("ending: requests in flight finish first");
+        phase.send_replace(Phase::Ending);
+    }
 }
 
 async fn end(functions: Option<lockgate_function::Running>, grace: Duration) -> anyhow::Result<()> {
@@ -230,6 +239,7 @@ fn control(settings: &Settings, data_dir: &Path, admin_at: Option<SocketAddr>) -
     let keyring = keyring(settings, data_dir)?;
     let pinned = settings.resolve.iter().map(settings::Resolve::pin);
     let resolver = Resolver::new(tokio::runtime::Handle::current(), pinned);
+    let secrets = Keeper::new(resolver.clone(), settings.secrets);
     let mut build = BuildContext::new(resolver, Arc::new(Vault(keyring.clone())));
     build.negotiates_http2 = settings.negotiate_http2;
     let discovery = discovery(settings)?;
@@ -246,7 +256,8 @@ fn control(settings: &Settings, data_dir: &Path, admin_at: Option<SocketAddr>) -
     let live: Live = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (sender, applied) = watch::channel(Applied::default());
     let (built_in, serves) = (admin_at.map(admin_route), settings.serves_requests());
-    let reload = Reload { compiler, live: live.clone(), applied: sender, built_in, serves };
+    let secrets = Referred::new(secrets, compiler.build.secrets.clone());
+    let reload = Reload { compiler, live: live.clone(), applied: sender, built_in, secrets, serves };
     Ok(Control { reload, live, applied, keyring })
 }
 

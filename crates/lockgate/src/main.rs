@@ -13,6 +13,7 @@ mod handover;
 mod listen;
 mod quic;
 mod reload;
+mod secrets;
 mod settings;
 mod signal;
 mod status_api;

@@ -12,6 +12,7 @@ mod limits;
 mod proxy_protocol;
 mod read;
 mod routing;
+mod secrets;
 mod section;
 mod ssl;
 mod value;
@@ -87,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     /// `nginx_config.event`, `lockgate.limits` and some of `nginx_config.http`: bounds that are no matter of time.
     pub(crate) limits: Limits,
+    /// `lockgate.secrets`: how secrets are kept that managers have.
+    pub(crate) secrets: lockgate_secret::Settings,
     /// `nginx_config.http.upstream`: connections kept to nodes.
     pub(crate) upstream: UpstreamPool,
     /// `nginx_config.http.access_log` and its kin.

@@ -53,6 +53,7 @@ impl Default for Settings {
                 http2: Http2Settings::default(),
             },
             limits: Limits::default(),
+            secrets: lockgate_secret::Settings::default(),
             upstream: UpstreamPool { keepalive: 320, keepalive_timeout: minute, keepalive_requests: 1000 },
             access_log: AccessLog {
                 enabled: true,

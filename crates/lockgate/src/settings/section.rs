@@ -17,6 +17,7 @@ use super::limits;
 use super::proxy_protocol;
 use super::read::{Place, Readable, Report, Section};
 use super::routing;
+use super::secrets;
 use super::ssl;
 use super::value::Size;
 use super::{
@@ -53,6 +54,7 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
             lockgate.set("pass_lookalike_headers", &mut settings.limits.message.lookalikes);
             lockgate.set("negotiate_http2", &mut settings.negotiate_http2);
             lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
+            lockgate.within("secrets", |section| secrets::read(section, &mut settings.secrets));
         });
         root.within("discovery", |section| discovery::read(section, &mut settings.dns));
         function::read(root, &mut settings.functions);
@@ -70,14 +72,14 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
     }
     apisix.within("proxy_protocol", |section| proxy_protocol::read(section, &mut settings.proxy_protocol));
     apisix.within("ssl", |section| ssl::read(section, &mut settings.ssl));
-    routing::read(apisix, &mut settings.routing);
-    apisix.set("enable_admin", &mut settings.admin.enabled);
     if apisix.get("enable_http2") == Some(false) {
         let ports = settings.listeners.iter_mut();
         let https = settings.ssl.listeners.iter_mut().map(|port| &mut port.listener);
         let balanced = settings.proxy_protocol.listeners().map(|(_, port)| port);
         ports.chain(https).chain(balanced).for_each(|port| port.http2 = false);
     }
+    routing::read(apisix, &mut settings.routing);
+    apisix.set("enable_admin", &mut settings.admin.enabled);
     apisix.set("enable_server_tokens", &mut settings.server_tokens);
     let mut is_control_on = true;
     apisix.set("enable_control", &mut is_control_on);
