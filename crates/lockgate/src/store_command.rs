@@ -35,7 +35,7 @@ pub(crate) enum StoreCommand {
     /// Print everything that is kept, in the form of APISIX's apisix.yaml
     ///
     /// Kinds and ids have one order, so that two of them can be compared. Secrets are sealed: whoever imports them
-    /// needs the same keys (`encryption.key` of the data directory, or apisix.data_encryption.keyring).
+    /// needs the same keys (`encryption.key` of the data directory, or `apisix.data_encryption.keyring`).
     Export(ExportOptions),
     /// Keep what a file says
     ///
