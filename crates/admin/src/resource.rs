@@ -89,15 +89,14 @@ fn list(admin: &Admin, target: &Target<'_>) -> Result<Reply, Refusal> {
         ApiVersion::V3 => Query::of(target.kind, target.address)?,
     };
     let resources = current(admin);
+    let consumer = target.parent.filter(|_| target.kind == Kind::Credential);
+    if consumer.is_some_and(|name| resources.get(Kind::Consumer, name).is_none()) {
+        return Err(Refusal::KeyNotFound);
+    }
     let records = resources.of(target.kind).values();
     let belongs = |record: &&Arc<Record>| target.parent.is_none() || record.id.parent() == target.parent;
     let (records, total) = query.pick(records.filter(belongs).map(Arc::clone).collect());
-    let shown = |record: &Record| match record.kind {
-        // APISIX opens the secrets of plugin metadata only for who asks for one.
-        Kind::PluginMetadata => record.value.clone(),
-        _ => shown(admin, record),
-    };
-    let list = records.iter().map(|record| stored(record, shown(record))).collect();
+    let list = records.iter().map(|record| stored(record, shown(admin, record))).collect();
     Ok(Reply::json(StatusCode::OK, &admin.version.many(&target.key(), list, total)))
 }
 

@@ -1,7 +1,7 @@
 //! What the path of a call names: one resource, or all of a kind.
 
 use http::HeaderMap;
-use lockgate_resource::{Id, Kind};
+use lockgate_resource::{Id, Kind, read_id};
 use serde_json::Value;
 
 use crate::address::Address;
@@ -90,6 +90,11 @@ impl<'a> Target<'a> {
                 Some(path) if path != name => Err(Refusal::Invalid("wrong username".to_owned())),
                 _ => Ok(name),
             };
+        }
+        // What is no id is refused as its schema says, before it is taken for a text.
+        if value.get("id").is_some_and(|id| id.is_number() && read_id(id).is_none()) {
+            let checked = self.kind.schema().check(value);
+            checked.map_err(|why| Refusal::Invalid(format!("invalid configuration: {why}")))?;
         }
         // What is said of a plugin may have any field; its name stands in the path.
         let inside = inner_id(value).filter(|_| self.kind != Kind::PluginMetadata);

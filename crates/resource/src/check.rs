@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     Consumer, ConsumerGroup, Credential, GlobalRule, Id, Kind, PluginConfig, Proto, Resources, Route, Secret,
-    Service, Ssl, StreamRoute, Upstream, schemas, secret,
+    Service, Ssl, StreamRoute, Upstream, hash_key, schemas, secret,
 };
 
 /// The places that refer to another resource, and what they refer to.
@@ -35,9 +35,9 @@ pub fn check(kind: Kind, value: &Value) -> Result<(), String> {
     let checked = if kind == Kind::Ssl { schema.check_referring(value) } else { schema.check(value) };
     checked.map_err(|why| format!("invalid configuration: {why}"))?;
     match kind {
-        Kind::Route => Route::from_value(value).map(drop),
-        Kind::Service => Service::from_value(value).map(drop),
-        Kind::Upstream => Upstream::from_value(value).map(drop),
+        Kind::Route => Route::from_value(value).map(drop).and_then(|()| hash_key::check(kind, value)),
+        Kind::Service => Service::from_value(value).map(drop).and_then(|()| hash_key::check(kind, value)),
+        Kind::Upstream => Upstream::from_value(value).map(drop).and_then(|()| hash_key::check(kind, value)),
         Kind::PluginMetadata => Ok(()),
         Kind::Ssl => Ssl::from_value(value).map(drop),
         Kind::GlobalRule => GlobalRule::from_value(value).map(drop),

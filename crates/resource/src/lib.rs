@@ -7,6 +7,7 @@ mod consumer_group;
 mod credential;
 mod field;
 mod global_rule;
+mod hash_key;
 mod id;
 mod kind;
 mod node;

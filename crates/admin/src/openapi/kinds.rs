@@ -69,6 +69,7 @@ impl Calls<'_> {
         self.operation(verb, format!("Lists what there is of {words}."), parameters)
             .takes(&["page", "page_size", "name", "uri", "label", "filter"])
             .answers("200", "Those that fit.", &reference(&format!("{}List", self.name)))
+            .refuses("404")
             .refuses("503")
     }
 
