@@ -1,6 +1,6 @@
 //! What routes share: plugin configs, services, global rules.
 
-use lockgate_tests::{FakeUpstream, Gateway, Settings, eventually};
+use lockgate_tests::{FakeUpstream, Gateway, Settings, Then, eventually};
 use serde_json::{Value, json};
 
 /// A plugin that answers with what this upstream says.
@@ -114,6 +114,25 @@ fn a_log_line_names_the_route_its_service_and_the_uri_that_matched() {
     assert_eq!(gateway.get("/b/7").status, 200);
     assert_eq!(gateway.get("/none").status, 404);
     for line in [format!("<1|orders|s|shop|/b/:id|7|{}>", upstream.node()), "<-|-|-|-|-|-|-:->".to_owned()] {
+        eventually(&line, || gateway.output().contains(&line).then_some(()));
+    }
+}
+
+#[test]
+fn a_log_line_shows_fields_of_answers_and_how_many_bytes_were_sent() {
+    let upstream = FakeUpstream::start(|_, connection| {
+        connection.answer("200 OK", &["X-Node: a", "X-Node: b"], "four").map(|()| Then::Keep)
+    });
+    let format = "<$upstream_http_x_node|$upstream_http_content_length|$sent_http_x_node|$sent_http_content_type|$bytes_sent>";
+    let settings = Settings::new().set("nginx_config.http", json!({"access_log_format": format}));
+    let gateway = Gateway::with(settings);
+    gateway.route("1", json!({"uri": "/a"}), &upstream.node());
+    let found = gateway.get("/a");
+    let bytes = found.head.raw.len() + found.body.len();
+    let missing = gateway.get("/none");
+    let content = missing.get("content-type").expect("a refusal says what it is").to_owned();
+    let others = missing.head.raw.len() + missing.body.len();
+    for line in [format!("<a, b|4|a, b|-|{bytes}>"), format!("<-|-|-|{content}|{others}>")] {
         eventually(&line, || gateway.output().contains(&line).then_some(()));
     }
 }

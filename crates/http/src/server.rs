@@ -77,6 +77,8 @@ pub struct Outcome {
     pub status: StatusCode,
     /// Bytes of its body that went out.
     pub body_bytes: u64,
+    /// Bytes of its head; 0 where HTTP/2 or HTTP/3 packs it.
+    pub head_bytes: u32,
     /// Whether its last byte went out.
     pub is_complete: bool,
 }
@@ -126,7 +128,7 @@ impl<S: Service> Finish<S> {
         Self {
             service: service.clone(),
             under_way,
-            outcome: Outcome { status, body_bytes: 0, is_complete: false },
+            outcome: Outcome { status, body_bytes: 0, head_bytes: 0, is_complete: false },
         }
     }
 }

@@ -14,6 +14,7 @@ use lockgate_http::{Request, name};
 use serde_json::Value;
 
 use crate::RequestContext;
+use crate::heads::Heads;
 use crate::variable::{argument, query};
 
 pub(crate) use graphql::Operation;
@@ -33,11 +34,18 @@ impl Default for ContentLimits {
     }
 }
 
-/// What was read of a request's content.
+/// What few requests have: what was read of their content, and heads of answers that a log shows.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     is_asked: Cell<bool>,
-    read: Option<Box<Read>>,
+    pub(crate) keeps_heads: bool,
+    aside: Option<Box<Aside>>,
+}
+
+#[derive(Debug, Default)]
+struct Aside {
+    read: Option<Read>,
+    heads: Heads,
 }
 
 #[derive(Debug)]
@@ -52,18 +60,18 @@ struct Read {
 impl RequestContext {
     /// Whether a condition asked for what [`RequestContext::read_content`] would read.
     pub fn asks_content(&self) -> bool {
-        self.content.is_asked.get() && self.content.read.is_none()
+        self.content.is_asked.get() && !self.content.is_read()
     }
 
     /// Reads the body, where it is not too long, for conditions that ask for it. The request keeps all of it.
     pub async fn read_content(&mut self, request: &mut Request, limits: ContentLimits) {
-        if self.content.read.is_some() {
+        if self.content.is_read() {
             return;
         }
         let limit = limits.post_args.max(limits.graphql);
         let body = if is_stream(request) { None } else { request.body.peek(limit).await.ok() };
         let read = Read { body, limits, fields: OnceCell::new(), operation: OnceCell::new() };
-        self.content.read = Some(Box::new(read));
+        self.content.aside.get_or_insert_default().read = Some(read);
     }
 
     /// The fields of the body: of a form, or of JSON. A body of another type is not read for them.
@@ -89,7 +97,19 @@ impl RequestContext {
 impl Content {
     fn read(&self) -> Option<&Read> {
         self.is_asked.set(true);
-        self.read.as_deref()
+        self.aside.as_ref()?.read.as_ref()
+    }
+
+    fn is_read(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.read.is_some())
+    }
+
+    pub(crate) fn heads(&self) -> Option<&Heads> {
+        self.aside.as_ref().map(|aside| &aside.heads)
+    }
+
+    pub(crate) fn heads_mut(&mut self) -> &mut Heads {
+        &mut self.aside.get_or_insert_default().heads
     }
 }
 

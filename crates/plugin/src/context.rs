@@ -41,6 +41,8 @@ pub struct RequestContext {
     /// Bytes of the answer's body that were sent.
     pub body_bytes_sent: u64,
     /// From `started` to the last byte of the answer; zero before that.
+    /// Bytes of the answer's head that were sent; 0 by HTTP/2 and HTTP/3, which pack it.
+    pub head_bytes_sent: u32,
     pub duration: Duration,
     /// Which of the route's `uris` matched.
     pub matched_uri: u32,
@@ -90,6 +92,7 @@ impl RequestContext {
             route_id: ArrayString::new(),
         }
     }
+            head_bytes_sent: 0,
 
     /// The path as rules match on it.
     pub fn path<'a>(&'a self, request: &'a Request) -> &'a str {

@@ -6,6 +6,7 @@ mod context;
 mod directory;
 mod erased;
 mod meta;
+mod heads;
 mod metadata;
 mod phase;
 mod pipeline;

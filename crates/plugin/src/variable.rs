@@ -10,8 +10,8 @@ pub(crate) mod tests;
 
 use std::io::Write as _;
 
-use lockgate_http::Request;
 use lockgate_http::name::{self, OwnedName};
+use lockgate_http::{Headers, Request};
 use lockgate_telemetry::{clock, text};
 
 pub use content::ContentVariable;
@@ -116,8 +116,13 @@ pub enum Variable {
     ContentLength,
     /// `http_upgrade`: what the client would go over to.
     Upgrade,
-    /// One that is known by name and has no value here: `bytes_sent`, `request_length`, and what consumers are
-    /// called.
+    /// `sent_http_NAME`: the field of the answer, as it was when plugins were done; of logs alone.
+    SentHeader(OwnedName),
+    /// `upstream_http_NAME`: the field of the node's answer; of logs alone.
+    UpstreamHeader(OwnedName),
+    /// `bytes_sent`: bytes of the answer, without the marks between chunks and what frames add.
+    BytesSent,
+    /// One that is known by name and has no value here: `request_length`, and what consumers are called.
     Unmeasured,
 }
 
@@ -152,6 +157,7 @@ impl Variable {
             "upstream_uri" => Self::UpstreamUri,
             "request_time" => Self::RequestTime,
             "body_bytes_sent" => Self::BodyBytesSent,
+            "bytes_sent" => Self::BytesSent,
             "remote_user" => Self::RemoteUser,
             "time_local" => Self::TimeLocal,
             "time_iso8601" => Self::TimeIso8601,
@@ -165,7 +171,7 @@ impl Variable {
             "content_type" => Self::Header(OwnedName::new("content-type")),
             "content_length" | "http_content_length" => Self::ContentLength,
             "http_upgrade" => Self::Upgrade,
-            "bytes_sent" | "request_length" | "consumer_name" | "consumer_group_id" => Self::Unmeasured,
+            "request_length" | "consumer_name" | "consumer_group_id" => Self::Unmeasured,
             _ => return Self::parse_named(name),
         })
     }
@@ -174,12 +180,22 @@ impl Variable {
     fn parse_named(name: &str) -> Option<Self> {
         let rest = |prefix| name.strip_prefix(prefix).filter(|rest: &&str| !rest.is_empty());
         let argument = rest("arg_").map(|name| Self::Argument(name.into()));
-        let header = || rest("http_").map(|name| Self::Header(OwnedName::new(&name.replace('_', "-"))));
+        let field = |prefix| rest(prefix).map(|name: &str| OwnedName::new(&name.replace('_', "-")));
+        let header = || field("http_").map(Self::Header);
+        let answer = || field("sent_http_").map(Self::SentHeader);
+        let node = || field("upstream_http_").map(Self::UpstreamHeader);
         let cookie = || rest("cookie_").map(|name| Self::Cookie(name.into()));
         let parameter = || rest("uri_param_").map(|name| Self::UriParameter(name.into()));
         let content = || ContentVariable::parse(name).map(Self::Content);
         let tls = || TlsVariable::parse(name).map(Self::Tls);
-        argument.or_else(header).or_else(cookie).or_else(parameter).or_else(content).or_else(tls)
+        argument
+            .or_else(header)
+            .or_else(answer)
+            .or_else(node)
+            .or_else(cookie)
+            .or_else(parameter)
+            .or_else(content)
+            .or_else(tls)
     }
 
     /// Whether its values are of the program's own making: nothing a client sent stands in them.
@@ -200,6 +216,7 @@ impl Variable {
                 | Self::UpstreamScheme
                 | Self::RequestTime
                 | Self::BodyBytesSent
+                | Self::BytesSent
                 | Self::TimeLocal
                 | Self::TimeIso8601
                 | Self::Milliseconds
@@ -208,6 +225,11 @@ impl Variable {
                 | Self::Https
                 | Self::ContentLength
         )
+    }
+
+    /// Whether it asks for a field of an answer, which has to be kept for it.
+    pub fn is_of_answer(&self) -> bool {
+        matches!(self, Self::SentHeader(_) | Self::UpstreamHeader(_))
     }
 
     /// Writes the value behind what `out` holds; says whether there is one.
@@ -270,14 +292,20 @@ impl Variable {
             Self::TimeLocal => clock::with(|now| out.extend_from_slice(now.local().as_bytes())),
             Self::TimeIso8601 => clock::with(|now| out.extend_from_slice(now.iso8601().as_bytes())),
             Self::Milliseconds => clock::with(|now| display(format_args!("{:.3}", now.seconds()), out)),
-            _ => return self.write_number(cx, out),
+            _ => return self.write_outcome(cx, out),
         }
         true
     }
 
     #[inline]
-    fn write_number(&self, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
+    fn write_outcome(&self, cx: &RequestContext, out: &mut Vec<u8>) -> bool {
         match self {
+            Self::SentHeader(name) => {
+                return answer(cx.heads().and_then(|heads| heads.sent.as_ref()), name, out);
+            }
+            Self::UpstreamHeader(name) => {
+                return answer(cx.heads().and_then(|heads| heads.upstream.as_ref()), name, out);
+            }
             Self::RemotePort => text::decimal(out, cx.connection.peer.port().into()),
             Self::ServerAddress => display(cx.connection.local.ip().to_canonical(), out),
             Self::Status if cx.status != 0 => text::decimal(out, cx.status.into()),
@@ -285,6 +313,7 @@ impl Variable {
                 text::decimal(out, cx.upstream.status.into());
             }
             Self::BodyBytesSent => text::decimal(out, cx.body_bytes_sent),
+            Self::BytesSent => text::decimal(out, cx.body_bytes_sent + u64::from(cx.head_bytes_sent)),
             Self::RequestTime => text::seconds(out, cx.duration),
             Self::UpstreamTime => match cx.upstream.duration {
                 Some(duration) => text::seconds(out, duration),
@@ -308,6 +337,10 @@ impl Variable {
 fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
+}
+
+fn answer(head: Option<&Headers>, name: &OwnedName, out: &mut Vec<u8>) -> bool {
+    head.is_some_and(|head| read::header(head, name, out))
 }
 
 fn present(text: &str, out: &mut Vec<u8>) -> bool {

@@ -253,6 +253,7 @@ impl<S: Service> Exchange<'_, S> {
         let signature =
             Signature { server: server.as_deref(), alt_svc: alt_svc.as_deref(), connection, upgrade: None };
         write::response(out.bytes(), &response, framing, &signature);
+        finish.outcome.head_bytes = u32::try_from(out.len()).unwrap_or(u32::MAX);
         drop(response);
         let framing = if has_body { framing } else { BodyFraming::None };
         let body = if has_body { body } else { Body::empty() };

@@ -51,6 +51,8 @@ impl Directory for Hold {
 pub(crate) struct Gateway {
     current: RefCell<Current>,
     log: Option<RefCell<AccessLogSettings>>,
+    /// Whether the log shows fields of answers.
+    keeps_heads: bool,
 }
 
 /// What is live, and what of it this worker holds.
@@ -70,7 +72,9 @@ impl Gateway {
     pub(crate) fn new(live: Live, log: Option<AccessLogSettings>) -> Self {
         let mut live = Cache::new(live);
         let held = Rc::new(Hold(Arc::clone(live.load())));
-        Self { current: RefCell::new(Current { live, held }), log: log.map(RefCell::new) }
+        let keeps_heads =
+            log.as_ref().is_some_and(|log| log.template.variables().any(Variable::is_of_answer));
+        Self { current: RefCell::new(Current { live, held }), log: log.map(RefCell::new), keeps_heads }
     }
 
     /// The snapshot that is live now; one request sees one revision from start to end.
@@ -99,11 +103,16 @@ impl Service for Gateway {
         let snapshot = self.snapshot();
         let mut cx = RequestContext::new(connection.clone(), request.method.clone());
         cx.directory = Some(snapshot.clone());
+        if self.keeps_heads {
+            cx.keep_heads();
+        }
         Served { request, cx, snapshot }
     }
 
     async fn answer(&self, served: &mut Served) -> Response {
-        handle(&served.snapshot, &mut served.request, &mut served.cx).await
+        let response = handle(&served.snapshot, &mut served.request, &mut served.cx).await;
+        served.cx.keep_sent_head(&response);
+        response
     }
 
     fn unread(&self, served: &mut Served) -> Body {
@@ -123,7 +132,7 @@ impl Service for Gateway {
     fn done(&self, served: &mut Served, outcome: Outcome) {
         let Served { request, cx, snapshot } = served;
         cx.status = outcome.status.as_u16();
-        cx.body_bytes_sent = outcome.body_bytes;
+        (cx.body_bytes_sent, cx.head_bytes_sent) = (outcome.body_bytes, outcome.head_bytes);
         let ended = if outcome.is_complete { clock::recent() } else { clock::now() };
         cx.duration = ended.duration_since(cx.started).max(Duration::from_nanos(1));
         if let Some(global) = snapshot.global().filter(|global| global.logs()) {

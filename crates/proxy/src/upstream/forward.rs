@@ -103,6 +103,7 @@ async fn ask(
         Ok(answer) => {
             cx.upstream.address = Some(answer.remote);
             cx.upstream.status = answer.response.status.as_u16();
+            cx.keep_upstream_head(&answer.response);
             Ok(answer.response)
         }
         Err(failure) => {

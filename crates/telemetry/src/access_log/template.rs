@@ -90,6 +90,11 @@ impl<V> Template<V> {
         Ok(Self { parts: parts.into(), end: rest.as_bytes().into(), escape })
     }
 
+    /// Its variables, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &V> {
+        self.parts.iter().map(|part| &part.variable)
+    }
+
     /// Writes one line, without its end, behind what `out` holds. `write` writes the value of a variable, as
     /// it is, and says whether it has one.
     pub fn render(&self, out: &mut Vec<u8>, mut write: impl FnMut(&V, &mut Vec<u8>) -> bool) {
