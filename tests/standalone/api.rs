@@ -8,7 +8,7 @@ fn gateway() -> Gateway {
 }
 
 fn call(gateway: &Gateway, method: &str, headers: &[&str], body: &str) -> Reply {
-    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let lines: String = headers.iter().flat_map(|line| [*line, "\r\n"]).collect();
     let request = format!(
         "{method} /apisix/admin/configs HTTP/1.1\r\nHost: {}\r\nX-API-KEY: {ADMIN_KEY}\r\nContent-Length: {}\r\n\
          {lines}Connection: close\r\n\r\n{body}",

@@ -117,12 +117,11 @@ fn an_unchanged_resource_keeps_its_record() {
     assert_ne!(modified("b"), before.1);
 }
 
-#[test]
-fn every_kind_may_be_in_the_file_with_the_environment_in_it() {
-    let upstream = Upstream::fixed("here");
+/// One of every kind; `NODE` and `NAME` are of the environment.
+fn every_kind() -> String {
     let (cert, key) = Authority::new().pair("file.test");
     let indented = |pem: &str| pem.trim_end().replace('\n', "\n      ");
-    let yaml = format!(
+    format!(
         "routes:
   - {{uri: /bare, service_id: 1, labels: {{by: \"${{{{NAME:=nobody}}}}\"}}}}
   - {{id: 2, uri: /configured, plugin_config_id: 1, upstream_id: 2}}
@@ -162,8 +161,13 @@ stream_routes:
 ",
         indented(&cert),
         indented(&key)
-    );
-    let settings = read_only().environment("NODE", upstream.node()).beside("apisix.yaml", yaml);
+    )
+}
+
+#[test]
+fn every_kind_may_be_in_the_file_with_the_environment_in_it() {
+    let upstream = Upstream::fixed("here");
+    let settings = read_only().environment("NODE", upstream.node()).beside("apisix.yaml", every_kind());
     let gateway = Gateway::with(settings);
     let (_, status) = gateway.admin("GET", "/status", Value::Null);
     assert!(status.get("store").is_none() && status["refused"] == json!([]), "{status}");

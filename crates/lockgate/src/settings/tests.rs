@@ -163,16 +163,16 @@ fn all_mistakes_are_found_at_once() {
 nginx_config:
   worker_processes: many
   http: {keepalive_timeout: [1], client_max_body_size: big, send_timeout: 2y, access_log: {a: 1}}
-deployment: {role: data_plane, admin: {admin_key_required: 'yes', allow_admin: [x], admin_listen: 9180}}
+deployment: {role: edge, admin: {admin_key_required: 'yes', allow_admin: [x], admin_listen: 9180}}
 network: {resolve: [a]}
 apisix: {data_encryption: {keyring: short}}
 ";
     let expected = [
         "apisix.data_encryption.keyring: expected a key of 16 bytes, got a text",
-        "deployment.role: expected traditional, the one role there is, got \"data_plane\"",
         "deployment.admin.admin_key_required: expected true or false, got \"yes\"",
         "deployment.admin.allow_admin[0]: expected a range of addresses such as 10.0.0.0/8, got \"x\"",
         "deployment.admin.admin_listen: expected a mapping, got 9180",
+        "deployment.role: expected traditional, data_plane or control_plane, got \"edge\"",
         "nginx_config.worker_processes: expected auto or a count from 1 to 1024, got \"many\"",
         "nginx_config.http.keepalive_timeout: expected a time such as 60s, got [1]",
         "nginx_config.http.send_timeout: expected a time such as 60s, got \"2y\"",
