@@ -6,6 +6,7 @@ mod body;
 mod certificates;
 mod change;
 mod configs;
+mod consumers;
 mod envelope;
 pub mod json;
 mod list;

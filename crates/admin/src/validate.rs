@@ -1,12 +1,12 @@
 //! Checks without keeping.
 
 use axum::body::Body;
-use lockgate_plugin::Condition;
+use lockgate_plugin::{Condition, Registered};
 use lockgate_resource::{Kind, Resources, check, check_among};
 use serde_json::Value;
 
 use crate::envelope::{Refusal, Reply};
-use crate::{Admin, Calls, body, certificates};
+use crate::{Admin, Calls, body, certificates, consumers};
 
 /// The most of a value that an error repeats.
 const QUOTED: usize = 100;
@@ -33,17 +33,25 @@ pub(crate) fn examine(
     }
     let mut warnings = Vec::new();
     for (name, config) in value.get("plugins").and_then(Value::as_object).into_iter().flatten() {
-        let examined = examine_plugin(admin, name, config);
+        let is_auth = admin.registry.get(name).is_some_and(Registered::is_auth);
+        let of_consumer = matches!(kind, Kind::Consumer | Kind::Credential);
+        let examined = if is_auth && of_consumer {
+            consumers::examine(admin, name, config)
+        } else {
+            examine_plugin(admin, name, config)
+        };
         warnings.extend(match kind {
             Kind::Consumer | Kind::Credential => {
                 examined.map_err(|why| format!("invalid plugins configuration: {why}"))?
             }
             _ => examined?,
         });
-        // None of the plugins authenticates yet.
-        if kind == Kind::Credential {
+        if kind == Kind::Credential && !is_auth {
             return Err("only supports auth type plugins in consumer credential".to_owned());
         }
+    }
+    if let Some((resources, id)) = among {
+        consumers::check_unique(admin, resources, (kind, id), value)?;
     }
     if let Some(vars) = value.get("vars") {
         Condition::parse(vars).map_err(|why| format!("failed to validate the 'vars' expression: {why}"))?;

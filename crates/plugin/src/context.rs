@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayString;
@@ -11,7 +12,7 @@ use lockgate_http::{ConnectionInfo, Request};
 use lockgate_telemetry::clock::{self, Moment};
 
 use crate::content::Content;
-use crate::{Directory, RouteNames};
+use crate::{Consumer, Credential, Directory, Pipeline, RouteNames};
 
 /// How long an id may be, in bytes.
 const LONGEST_ID: usize = 64;
@@ -40,14 +41,20 @@ pub struct RequestContext {
     pub status: u16,
     /// Bytes of the answer's body that were sent.
     pub body_bytes_sent: u64,
-    /// From `started` to the last byte of the answer; zero before that.
     /// Bytes of the answer's head that were sent; 0 by HTTP/2 and HTTP/3, which pack it.
     pub head_bytes_sent: u32,
+    /// From `started` to the last byte of the answer; zero before that.
     pub duration: Duration,
     /// Which of the route's `uris` matched.
     pub matched_uri: u32,
     /// Where names of the route are found; `None` where there are none to find.
     pub directory: Option<Rc<dyn Directory>>,
+    /// Who calls, once a plugin has found out.
+    pub consumer: Option<Arc<Consumer>>,
+    /// How it showed that; `None` for who need not.
+    pub credential: Option<Arc<Credential>>,
+    /// What runs in place of the route's plugins, where the consumer has its own.
+    pub merged: Option<Rc<Pipeline>>,
     /// What was read of the body for conditions.
     pub(crate) content: Content,
     route_id: ArrayString<LONGEST_ID>,
@@ -85,14 +92,17 @@ impl RequestContext {
             upstream: UpstreamTrace::default(),
             status: 0,
             body_bytes_sent: 0,
+            head_bytes_sent: 0,
             duration: Duration::ZERO,
             matched_uri: 0,
             directory: None,
+            consumer: None,
+            credential: None,
+            merged: None,
             content: Content::default(),
             route_id: ArrayString::new(),
         }
     }
-            head_bytes_sent: 0,
 
     /// The path as rules match on it.
     pub fn path<'a>(&'a self, request: &'a Request) -> &'a str {

@@ -1,9 +1,23 @@
 //! What is known of resources while a request is served, found only where somebody asks.
 
+use std::sync::Arc;
+
+use crate::{Consumer, Credential};
+
 /// Finds what the live configuration says of a route.
 pub trait Directory: std::fmt::Debug {
     /// What is written of a route, by its id.
     fn route(&self, id: &str) -> Option<&RouteNames>;
+
+    /// The credential with this key among those of a plugin. The time it takes says nothing of the keys there are.
+    fn credential(&self, _plugin: &str, _key: &str) -> Option<&Arc<Credential>> {
+        None
+    }
+
+    /// A consumer by its name.
+    fn consumer(&self, _name: &str) -> Option<&Arc<Consumer>> {
+        None
+    }
 }
 
 /// What a route and its service are called.

@@ -1,12 +1,13 @@
 //! What a plugin is: a type with a name, a configuration, and the phases of a request it takes part in.
 
 mod condition;
+mod consumer;
 mod content;
 mod context;
 mod directory;
 mod erased;
-mod meta;
 mod heads;
+mod meta;
 mod metadata;
 mod phase;
 mod pipeline;
@@ -16,12 +17,13 @@ mod shared;
 mod variable;
 
 pub use condition::Condition;
+pub use consumer::{Consumer, ConsumerType, Credential};
 pub use content::ContentLimits;
 pub use context::{RequestContext, UpstreamTrace};
 pub use directory::{Directory, RouteNames};
 pub use metadata::{Metadata, MetadataType};
 pub use phase::{Error, Flow, Phase};
-pub use pipeline::Pipeline;
+pub use pipeline::{Layer, Pipeline};
 pub use reference::variable;
 pub use registry::{Registered, Registry, at_path_mut};
 pub use shared::Shared;
@@ -53,6 +55,12 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// What users may write once for this plugin, wherever it is used; [`BuildContext::metadata`] has it. By
     /// default nothing.
     fn metadata() -> Option<MetadataType> {
+        None
+    }
+
+    /// What consumers and their credentials write for this plugin, where it finds out who calls: that makes it a plugin
+    /// of authentication. By default nothing.
+    fn consumer() -> Option<ConsumerType> {
         None
     }
 

@@ -1,6 +1,8 @@
 //! The plugins of one route, sorted into phases when the configuration changes: a phase nobody takes part in
 //! costs nothing.
 
+mod layer;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use bytes::Bytes;
 use lockgate_http::{Body, Request, Response, name};
 use lockgate_telemetry::clock;
 use serde_json::{Map, Value};
+
+pub use layer::Layer;
 
 use crate::condition::Condition;
 use crate::erased::{Erased, Running};
@@ -24,6 +28,12 @@ pub struct Pipeline {
     log: Vec<Arc<Step>>,
     steps: Vec<Arc<Step>>,
     asks_content: bool,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.steps.iter().map(|step| &step.name)).finish()
+    }
 }
 
 /// A plugin in a pipeline.

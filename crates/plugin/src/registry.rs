@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::consumer::ConsumerType;
 use crate::erased::Erased;
 use crate::metadata::MetadataType;
 use crate::{BuildContext, BuildError, Plugin, Secrets, meta, reference};
@@ -25,6 +26,16 @@ pub struct Registered {
     build: Build,
     warnings: fn(Value) -> Vec<String>,
     metadata: RegisteredMetadata,
+    consumer: Option<RegisteredConsumer>,
+}
+
+/// What consumers may write of a plugin of authentication.
+struct RegisteredConsumer {
+    schema: Value,
+    validator: Schema,
+    secret_fields: Vec<String>,
+    read: fn(&Value) -> Result<(), String>,
+    key: &'static str,
 }
 
 /// What may be written as the metadata of a plugin.
@@ -54,6 +65,21 @@ impl Registered {
     /// The fields that are sealed at rest, as dotted paths: `authorization.iam.secretkey`.
     pub fn secret_fields(&self) -> &[String] {
         &self.secret_fields
+    }
+
+    /// Whether it finds out who calls.
+    pub fn is_auth(&self) -> bool {
+        self.consumer.is_some()
+    }
+
+    /// The JSON Schema of what consumers write for it, where it finds out who calls.
+    pub fn consumer_schema(&self) -> Option<&Value> {
+        self.consumer.as_ref().map(|consumer| &consumer.schema)
+    }
+
+    /// The field by which it tells consumers apart.
+    pub fn consumer_key(&self) -> Option<&'static str> {
+        self.consumer.as_ref().map(|consumer| consumer.key)
     }
 
     /// The JSON Schema of its metadata, where it has any.
@@ -158,6 +184,31 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// Checks what a consumer wrote for a plugin of authentication, and answers with its key and with what the plugin
+    /// gets of it: secrets opened, references followed. `None` where a secret of a manager is not at hand.
+    pub fn credential(
+        &self,
+        name: &str,
+        written: &Value,
+        secrets: &dyn Secrets,
+    ) -> Result<Option<(String, Value)>, String> {
+        let plugin = self.get(name).ok_or_else(|| format!("unknown plugin [{name}]"))?;
+        let consumer = plugin.consumer.as_ref().ok_or_else(|| format!("{name} does not authenticate"))?;
+        let (_, mut value) = meta::split(written.clone())?;
+        open(&mut value, &consumer.secret_fields, secrets);
+        let followed = reference::follow(&mut value, secrets).map_err(|error| error.0)?;
+        if reference::has_remote(&value) {
+            consumer.validator.check_referring(&value).map_err(|why| followed.mask(why))?;
+            return Ok(None);
+        }
+        let checked = consumer.validator.check(&value).and_then(|()| (consumer.read)(&value));
+        checked.map_err(|why| followed.mask(why))?;
+        let key = value[consumer.key].as_str().unwrap_or_default().to_owned();
+        Ok(Some((key, value)))
+    }
+}
+
 fn open(config: &mut Value, secret_fields: &[String], secrets: &dyn Secrets) {
     for field in secret_fields {
         if let Some(Value::String(text)) = at_path_mut(config, field)
@@ -226,8 +277,17 @@ fn register_metadata(metadata: Option<MetadataType>) -> RegisteredMetadata {
     RegisteredMetadata { schema: Some(schema), validator, secret_fields, read: metadata.read }
 }
 
+fn register_consumer(consumer: ConsumerType) -> RegisteredConsumer {
+    let (schema, secret_fields) = (consumer.schema)();
+    let validator = Schema::compile(schema.clone()).expect("a derived schema is valid");
+    RegisteredConsumer { schema, validator, secret_fields, read: consumer.read, key: consumer.key }
+}
+
 fn register<P: Plugin>() -> Registered {
-    let (mut schema, secret_fields) = derive::<P::Config>();
+    let (mut schema, mut secret_fields) = derive::<P::Config>();
+    let consumer = P::consumer().map(register_consumer);
+    // Both are sealed by the name of the plugin alone, wherever it stands.
+    secret_fields.extend(consumer.iter().flat_map(|consumer| consumer.secret_fields.iter().cloned()));
     schema["properties"]["_meta"] = meta::schema();
     let validator = Schema::compile(schema.clone()).expect("a derived schema is valid");
     Registered {
@@ -242,6 +302,7 @@ fn register<P: Plugin>() -> Registered {
         },
         warnings: |config| serde_json::from_value(config).map_or(Vec::new(), |config| P::warnings(&config)),
         metadata: register_metadata(P::metadata()),
+        consumer,
     }
 }
 

@@ -122,7 +122,11 @@ pub enum Variable {
     UpstreamHeader(OwnedName),
     /// `bytes_sent`: bytes of the answer, without the marks between chunks and what frames add.
     BytesSent,
-    /// One that is known by name and has no value here: `request_length`, and what consumers are called.
+    /// `consumer_name`
+    ConsumerName,
+    /// `consumer_group_id`
+    ConsumerGroupId,
+    /// One that is known by name and has no value here: `request_length`.
     Unmeasured,
 }
 
@@ -171,7 +175,9 @@ impl Variable {
             "content_type" => Self::Header(OwnedName::new("content-type")),
             "content_length" | "http_content_length" => Self::ContentLength,
             "http_upgrade" => Self::Upgrade,
-            "request_length" | "consumer_name" | "consumer_group_id" => Self::Unmeasured,
+            "consumer_name" => Self::ConsumerName,
+            "consumer_group_id" => Self::ConsumerGroupId,
+            "request_length" => Self::Unmeasured,
             _ => return Self::parse_named(name),
         })
     }
@@ -264,6 +270,13 @@ impl Variable {
             Self::RouteName => return cx.names().is_some_and(|names| present(&names.name, out)),
             Self::ServiceId => return cx.names().is_some_and(|names| present(&names.service_id, out)),
             Self::ServiceName => return cx.names().is_some_and(|names| present(&names.service_name, out)),
+            Self::ConsumerName => {
+                return cx.consumer.as_ref().is_some_and(|consumer| present(&consumer.name, out));
+            }
+            Self::ConsumerGroupId => {
+                let group = cx.consumer.as_ref().and_then(|consumer| consumer.group_id.as_deref());
+                return group.is_some_and(|group| present(group, out));
+            }
             Self::MatchedUri => return cx.matched_uri().is_some_and(|uri| present(uri, out)),
             Self::Content(variable) => return variable.write(request, cx, out),
             Self::Tls(variable) => {

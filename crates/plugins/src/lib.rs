@@ -3,6 +3,7 @@
 mod aws_lambda;
 mod azure_functions;
 mod function;
+mod key_auth;
 mod openfunction;
 mod openwhisk;
 
@@ -13,6 +14,7 @@ pub fn registry() -> Registry {
     Registry::new()
         .with::<aws_lambda::AwsLambda>()
         .with::<azure_functions::AzureFunctions>()
+        .with::<key_auth::KeyAuth>()
         .with::<openfunction::OpenFunction>()
         .with::<openwhisk::OpenWhisk>()
 }

@@ -35,11 +35,13 @@ pub(crate) async fn handle(snapshot: &Snapshot, request: &mut Request, cx: &mut 
     if let Some(global) = snapshot.global() {
         global.header_filter(request, &mut response, cx);
     }
-    route.pipeline.header_filter(request, &mut response, cx);
+    let merged = cx.merged.clone();
+    let pipeline = merged.as_deref().unwrap_or(&route.pipeline);
+    pipeline.header_filter(request, &mut response, cx);
     if let Some(global) = snapshot.global() {
         global.body_filter(request, &mut response, cx);
     }
-    route.pipeline.body_filter(request, &mut response, cx);
+    pipeline.body_filter(request, &mut response, cx);
     response
 }
 
@@ -118,6 +120,22 @@ fn find<'a>(
     Ok(route)
 }
 
+/// What the consumer has of plugins joins those of the route.
+async fn join(
+    snapshot: &Snapshot,
+    route: &CompiledRoute,
+    request: &mut Request,
+    cx: &mut RequestContext,
+) -> Result<Flow, Error> {
+    let Some(consumer) = cx.consumer.clone() else { return Ok(Flow::Continue) };
+    let Some(merged) = snapshot.merged(route, &consumer)? else { return Ok(Flow::Continue) };
+    if merged.asks_content() {
+        cx.read_content(request, snapshot.routing.content).await;
+    }
+    cx.merged = Some(merged.clone());
+    merged.rewrite(request, cx).await
+}
+
 async fn produce(
     snapshot: &Snapshot,
     route: &CompiledRoute,
@@ -136,12 +154,19 @@ async fn produce(
     if let Flow::Respond(response) = route.pipeline.rewrite(request, cx).await? {
         return Ok(response);
     }
+    if cx.consumer.is_some()
+        && let Flow::Respond(response) = join(snapshot, route, request, cx).await?
+    {
+        return Ok(response);
+    }
+    let merged = cx.merged.clone();
+    let pipeline = merged.as_deref().unwrap_or(&route.pipeline);
     if let Some(global) = global
         && let Flow::Respond(response) = global.access(request, cx).await?
     {
         return Ok(response);
     }
-    if let Flow::Respond(response) = route.pipeline.access(request, cx).await? {
+    if let Flow::Respond(response) = pipeline.access(request, cx).await? {
         return Ok(response);
     }
     if request.is_extended_connect() && !route.allows_websocket {
@@ -153,7 +178,7 @@ async fn produce(
     {
         return Ok(response);
     }
-    if let Flow::Respond(response) = route.pipeline.before_proxy(request, cx).await? {
+    if let Flow::Respond(response) = pipeline.before_proxy(request, cx).await? {
         return Ok(response);
     }
     forward(upstream, route, request, cx).await

@@ -10,7 +10,7 @@ use arc_swap::Cache;
 use http::StatusCode;
 use lockgate_http::server::{Outcome, Service};
 use lockgate_http::{Body, ConnectionInfo, Request, Response};
-use lockgate_plugin::{Directory, RequestContext, RouteNames, Variable};
+use lockgate_plugin::{Consumer, Credential, Directory, RequestContext, RouteNames, Variable};
 use lockgate_telemetry::access_log::{Template, Writer};
 use lockgate_telemetry::clock;
 
@@ -44,6 +44,14 @@ impl Deref for Hold {
 impl Directory for Hold {
     fn route(&self, id: &str) -> Option<&RouteNames> {
         self.0.route(id)
+    }
+
+    fn credential(&self, plugin: &str, key: &str) -> Option<&Arc<Credential>> {
+        self.0.credential(plugin, key)
+    }
+
+    fn consumer(&self, name: &str) -> Option<&Arc<Consumer>> {
+        self.0.consumer(name)
     }
 }
 
@@ -138,7 +146,9 @@ impl Service for Gateway {
         if let Some(global) = snapshot.global().filter(|global| global.logs()) {
             global.log(request, cx);
         }
-        if let Some(route) = snapshot.logging_route(cx.route_id()) {
+        if let Some(merged) = cx.merged.clone() {
+            merged.log(request, cx);
+        } else if let Some(route) = snapshot.logging_route(cx.route_id()) {
             route.pipeline.log(request, cx);
         }
         if let Some(log) = &self.log {

@@ -29,6 +29,14 @@ impl Compiler {
         let certificates = Certificates::compile(resources, known, &self.tls, secrets, &mut refused);
         let mut global = previous.global.clone();
         global.renew(resources, &renewed, self, &self.build_with(&metadata), &mut refused);
+        let mut consumers = previous.consumers.clone();
+        consumers.renew(
+            (resources, &previous.resources),
+            !renewed.is_empty(),
+            self,
+            &self.build_with(&metadata),
+            &mut refused,
+        );
         let mut next = Snapshot {
             routing: self.routing,
             global,
@@ -41,6 +49,8 @@ impl Compiler {
             refused: BTreeSet::new(),
             upstreams,
             service_upstreams,
+            consumers,
+            identity: Arc::default(),
             attended: previous.attended.clone(),
             metadata,
         };

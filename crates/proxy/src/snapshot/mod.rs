@@ -5,6 +5,7 @@ mod attendance;
 mod bench;
 mod by_host;
 mod compile;
+mod consumer;
 mod global;
 mod identity;
 mod metadata;
@@ -22,7 +23,7 @@ use imbl::OrdMap;
 use lockgate_http::client::Timeouts;
 use lockgate_http::peer::KeepAlive;
 use lockgate_http::tls::server::ServerTls;
-use lockgate_plugin::{BuildContext, Directory, Pipeline, Registry, RouteNames};
+use lockgate_plugin::{BuildContext, Consumer, Credential, Directory, Pipeline, Registry, RouteNames};
 use lockgate_resource::{Id, Record, Resources, Revision, Timeout};
 
 pub(crate) use node::{CompiledNode, NodeSet};
@@ -54,6 +55,9 @@ pub struct Snapshot {
     upstreams: BTreeMap<Id, SharedUpstream>,
     /// Those that services have of their own.
     service_upstreams: BTreeMap<Id, SharedUpstream>,
+    consumers: consumer::Consumers,
+    /// What tells this snapshot from all others.
+    identity: Arc<()>,
     attended: attendance::Attended,
     metadata: metadata::LiveMetadata,
 }
@@ -78,6 +82,14 @@ impl Snapshot {
 impl Directory for Snapshot {
     fn route(&self, id: &str) -> Option<&RouteNames> {
         self.routes.get(id).map(|route| &route.names)
+    }
+
+    fn credential(&self, plugin: &str, key: &str) -> Option<&Arc<Credential>> {
+        self.consumers.credential(plugin, key)
+    }
+
+    fn consumer(&self, name: &str) -> Option<&Arc<Consumer>> {
+        self.consumers.consumer(name)
     }
 }
 
