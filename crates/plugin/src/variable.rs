@@ -270,13 +270,6 @@ impl Variable {
             Self::RouteName => return cx.names().is_some_and(|names| present(&names.name, out)),
             Self::ServiceId => return cx.names().is_some_and(|names| present(&names.service_id, out)),
             Self::ServiceName => return cx.names().is_some_and(|names| present(&names.service_name, out)),
-            Self::ConsumerName => {
-                return cx.consumer.as_ref().is_some_and(|consumer| present(&consumer.name, out));
-            }
-            Self::ConsumerGroupId => {
-                let group = cx.consumer.as_ref().and_then(|consumer| consumer.group_id.as_deref());
-                return group.is_some_and(|group| present(group, out));
-            }
             Self::MatchedUri => return cx.matched_uri().is_some_and(|uri| present(uri, out)),
             Self::Content(variable) => return variable.write(request, cx, out),
             Self::Tls(variable) => {
@@ -318,6 +311,13 @@ impl Variable {
             }
             Self::UpstreamHeader(name) => {
                 return answer(cx.heads().and_then(|heads| heads.upstream.as_ref()), name, out);
+            }
+            Self::ConsumerName => {
+                return cx.consumer.as_ref().is_some_and(|consumer| present(&consumer.name, out));
+            }
+            Self::ConsumerGroupId => {
+                let group = cx.consumer.as_ref().and_then(|consumer| consumer.group_id.as_deref());
+                return group.is_some_and(|group| present(group, out));
             }
             Self::RemotePort => text::decimal(out, cx.connection.peer.port().into()),
             Self::ServerAddress => display(cx.connection.local.ip().to_canonical(), out),
