@@ -46,7 +46,8 @@ impl Query {
             pair.map(|(_, value)| value.to_owned())
         };
         let fields = FILTERED.into_iter().filter_map(|name| Some((name, written(&name)?))).collect();
-        let label = address.argument("label").map(str::to_owned);
+        // As documented; APISIX itself finds nothing by an empty label.
+        let label = address.argument("label").filter(|label| !label.is_empty()).map(str::to_owned);
         Ok(Self { name: regex("name")?, uri: regex("uri")?, label, fields, page: page(address)? })
     }
 

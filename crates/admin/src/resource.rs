@@ -224,11 +224,12 @@ async fn written_value(body: Body) -> Result<Value, Refusal> {
     body::read(body).await?.ok_or_else(|| Refusal::Invalid("missing configurations".to_owned()))
 }
 
-/// `ttl`: how many seconds a resource is to live, as in APISIX; here they are more than none.
+/// `ttl`: how many seconds a resource is to live. 0 is for good, as APISIX's documentation writes it.
 fn time_to_live(address: &Address) -> Result<Option<Duration>, Refusal> {
     let refused = |why: &str| Refusal::Invalid(format!("invalid argument ttl: {why}"));
     let Some(text) = address.argument("ttl") else { return Ok(None) };
     let seconds: f64 = text.parse().map_err(|_| refused("should be a number"))?;
-    let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| seconds > 0.0 && *ttl <= LONGEST);
-    ttl.map(Some).ok_or_else(|| refused("should be more than 0 and at most 9000000000 seconds"))
+    let ttl = Duration::try_from_secs_f64(seconds).ok().filter(|ttl| *ttl <= LONGEST);
+    let ttl = ttl.ok_or_else(|| refused("should be from 0 to 9000000000 seconds"))?;
+    Ok((seconds > 0.0).then_some(ttl))
 }

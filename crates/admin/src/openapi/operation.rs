@@ -121,7 +121,7 @@ pub(super) fn in_query(name: &str, description: &str, schema: &Value) -> Value {
 pub(super) fn parameters() -> Value {
     let text = json!({"type": "string"});
     let id = json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[a-zA-Z0-9_.-]+$"});
-    let seconds = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 9_000_000_000_u64});
+    let seconds = json!({"type": "number", "minimum": 0, "maximum": 9_000_000_000_u64});
     let tag = json!({
         "name": "If-Match",
         "in": "header",
@@ -138,7 +138,7 @@ pub(super) fn parameters() -> Value {
         "uri": in_query("uri", &by("uri, or one of uris, this regular expression finds"), &text),
         "label": in_query("label", &by("labels have this name"), &text),
         "filter": in_query("filter", &by("service_id and upstream_id are these, such as service_id=1"), &text),
-        "ttl": in_query("ttl", "How many seconds it is to live; without it, until it is deleted.", &seconds),
+        "ttl": in_query("ttl", "How many seconds it is to live; 0, or nothing, is until it is deleted.", &seconds),
         "force": in_query("force", "Whether it is deleted also where something refers to it.", &json!({"type": "boolean"})),
         "subsystem": in_query("subsystem", "For what plugins are.", &json!({"enum": ["http", "stream"]})),
         "if_match": tag,
