@@ -208,3 +208,28 @@ fn json_is_read_from_a_file_of_its_own() {
     gateway.write("apisix.json", &file("/b"));
     becomes(&gateway, "/b", 200);
 }
+
+#[test]
+fn a_consumer_of_the_file_shows_a_key_of_the_file() {
+    let upstream = Upstream::fixed("here");
+    let yaml = format!(
+        "routes:
+  - uri: /a
+    plugins: {{key-auth: {{}}}}
+    upstream: {{type: roundrobin, nodes: {{\"{}\": 1}}}}
+consumers:
+  - id: rose/credentials/c1
+    plugins: {{key-auth: {{key: \"${{{{ROSE_KEY}}}}\"}}}}
+  - {{id: rose, username: rose}}
+#END
+",
+        upstream.node()
+    );
+    let settings = data_plane("yaml").environment("ROSE_KEY", "key-of-rose").beside("apisix.yaml", &yaml);
+    let gateway = Gateway::with(settings);
+    let ask = |key: &str| gateway.request("GET", "/a", &[&format!("apikey: {key}")], b"").status;
+    assert_eq!((ask("key-of-rose"), ask("another")), (200, 401));
+    gateway.write("apisix.yaml", &yaml.replace("${{ROSE_KEY}}", "another"));
+    eventually("the key is another", || (ask("another") == 200).then_some(()));
+    assert_eq!(ask("key-of-rose"), 401);
+}
