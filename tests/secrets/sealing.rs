@@ -27,7 +27,9 @@ fn the_store_holds_no_secret_of_any_kind_and_keys_rotate() {
     gateway.put("/routes/1", json!({"uri": "/hello", "plugins": plugins}));
     gateway.put("/ssls/1", json!({"cert": cert, "key": key, "snis": ["a.example"]}));
     let tls = json!({"client_cert": cert, "client_key": key});
-    gateway.put("/upstreams/1", json!({"type": "roundrobin", "nodes": {"127.0.0.1:1": 1}, "tls": tls}));
+    let nodes = json!({"127.0.0.1:1": 1});
+    let upstream = json!({"type": "roundrobin", "scheme": "https", "nodes": nodes, "tls": tls});
+    gateway.put("/upstreams/1", upstream);
     let line = key.lines().nth(1).expect("a line of base64").to_owned();
     for secret in [Function::KEY, &line] {
         assert!(!holds(&gateway, secret), "{secret} is readable in the store");

@@ -1,7 +1,7 @@
 //! What stands in for Vault: reads of version 1 of its key-value engine, by one token.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_tests::{FakeUpstream, Then};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ impl Vault {
         let state = Arc::new(Mutex::new(State::default()));
         let held = state.clone();
         let upstream = FakeUpstream::start(move |request, connection| {
-            let state = held.lock().unwrap();
+            let state = held.lock().unwrap_or_else(PoisonError::into_inner);
             let path = request.target().strip_prefix("/v1/kv/apisix/").unwrap_or_default();
             let (status, body) = match state.secrets.get(path) {
                 _ if state.is_away => ("503 Service Unavailable", json!({"errors": ["Vault is sealed"]})),
@@ -42,11 +42,15 @@ impl Vault {
 
     /// Puts a secret at a path below `kv/apisix`.
     pub(crate) fn has(&self, path: &str, data: &Value) {
-        self.state.lock().unwrap().secrets.insert(path.to_owned(), data.clone());
+        self.state().secrets.insert(path.to_owned(), data.clone());
     }
 
     pub(crate) fn is_away(&self, is: bool) {
-        self.state.lock().unwrap().is_away = is;
+        self.state().is_away = is;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The targets that were asked for since this was asked last.

@@ -2,6 +2,7 @@
 
 use lockgate_resource::{Id, Kind, Record, Resources, Ssl, SslUsage, Status, Upstream};
 
+use super::ssl::opened;
 use super::{Compiler, Snapshot};
 
 /// Whether an upstream, or what has one in it, names a certificate by its id.
@@ -34,8 +35,8 @@ impl Compiler {
             let ssl = client_certificate(&id, resources)?;
             (tls.client_cert, tls.client_key) = (Some(ssl.cert), Some(ssl.key));
         }
-        if let Some(opened) = tls.client_key.as_ref().and_then(|key| self.build.secrets.open(key)) {
-            tls.client_key = Some(opened);
+        if let Some(key) = &tls.client_key {
+            tls.client_key = Some(opened(key, &*self.build.secrets)?.into_owned());
         }
         Ok(upstream)
     }

@@ -185,8 +185,7 @@ fn compile(
 /// Every certificate with its key.
 fn read_pairs(ssl: &Ssl, secrets: &dyn Secrets) -> Result<Arc<Keys>, String> {
     let read = |(place, (cert, key)): (usize, (&str, &str))| {
-        let opened = secrets.open(key);
-        let read = certificate::read(cert, opened.as_deref().unwrap_or(key));
+        let read = opened(key, secrets).and_then(|key| certificate::read(cert, &key));
         read.map_err(|reason| match place {
             0 => reason,
             place => format!("certs[{0}] and keys[{0}]: {reason}", place - 1),
@@ -194,6 +193,17 @@ fn read_pairs(ssl: &Ssl, secrets: &dyn Secrets) -> Result<Arc<Keys>, String> {
     };
     let keys = ssl.pairs().enumerate().map(read).collect::<Result<Vec<_>, String>>()?;
     Ok(Arc::new(Keys::new(keys)))
+}
+
+/// A private key, opened where it is sealed.
+pub(super) fn opened<'a>(key: &'a str, secrets: &dyn Secrets) -> Result<Cow<'a, str>, String> {
+    match secrets.open(key) {
+        Some(opened) => Ok(Cow::Owned(opened)),
+        None if key.contains("-----BEGIN") => Ok(Cow::Borrowed(key)),
+        None => {
+            Err("the private key is no PEM, and no key of apisix.data_encryption.keyring opens it".to_owned())
+        }
+    }
 }
 
 fn compile_client(written: &SslClient) -> Result<CompiledClient, String> {
