@@ -8,6 +8,7 @@ import sys
 import httpx
 from apisix_client import ApisixClient
 from apisix_client.consumer.models import Consumer
+from apisix_client.plugin.models.authentication.key_auth import KeyAuth, KeyAuthSettings
 from apisix_client.route.models import Route
 from apisix_client.service.models import Service
 from apisix_client.upstream.models import Node, Upstream
@@ -70,6 +71,13 @@ def consumers():
     assert kind.create_or_update(Consumer(username="anna", desc="second", labels={"team": "a"}))
     equal((kind.get("anna").value.desc, kind.count()), ("second", 1))
     equal([one.value.username for one in kind.get_all()], ["anna"])
+    assert kind.create_or_update(Consumer(username="berta", plugins=[KeyAuth(key="key-of-berta")]))
+    assert not kind.create_or_update(Consumer(username="clara", plugins=[KeyAuth(key="key-of-berta")])), "it is taken"
+    guarded = Route(name="guarded", uri="/guarded", upstream_id="u1", plugins=[KeyAuthSettings()])
+    equal(client.route.create_or_update(guarded, "r2"), "r2")
+    equal(httpx.get(f"{proxy}/guarded").status_code, 401)
+    equal(httpx.get(f"{proxy}/guarded", headers={"apikey": "key-of-berta"}).status_code, 200)
+    equal((client.route.delete("r2"), kind.delete("berta")), (True, 1))
     assert not kind.create_or_update(Consumer(username="not a name"))
     equal(kind.delete("nobody"), 0)
 
@@ -108,7 +116,8 @@ by_hand("/ssls/1", {"sni": "a.shop.test", **pair}, {"sni": "shop.test", **pair},
 by_hand("/global_rules/1", {"plugins": {}}, {"plugins": {}}, "plugins")
 by_hand("/plugin_configs/1", {"plugins": {}, "desc": "a"}, {"plugins": {}, "desc": "b"}, "desc")
 by_hand("/consumer_groups/1", {"plugins": {}, "desc": "a"}, {"plugins": {}, "desc": "b"}, "desc")
-by_hand("/consumers/anna/credentials/1", {"desc": "a"}, {"desc": "b"}, "desc")
+keyed = {"plugins": {"key-auth": {"key": "key-of-anna"}}}
+by_hand("/consumers/anna/credentials/1", {"desc": "a", **keyed}, {"desc": "b", **keyed}, "desc")
 by_hand("/plugin_metadata/azure-functions", azure, {**azure, "master_clientid": "b"}, "master_clientid")
 by_hand("/secrets/vault/1", vault, {**vault, "prefix": "other"}, "prefix")
 by_hand("/protos/1", {"content": 'syntax = "proto3";'}, {"content": 'syntax = "proto2";'}, "content")

@@ -155,7 +155,10 @@ fn free_id(resources: &Resources, kind: Kind, attempt: u64) -> String {
 
 async fn patch(calls: &Calls, target: &Target<'_>, body: Body) -> Result<Reply, Refusal> {
     let kind = target.kind;
-    let (own, path) = target.rest.split_first().ok_or_else(|| target.missing_id())?;
+    let (own, path) = target.rest.split_first().ok_or_else(|| match (kind, target.parent) {
+        (Kind::Secret, Some(_)) => Refusal::Invalid("no secret id".to_owned()),
+        _ => target.missing_id(),
+    })?;
     let id = target.id().unwrap_or_default();
     let ttl = time_to_live(target.address)?;
     let new = body::read(body).await?;
