@@ -38,6 +38,10 @@ pub(crate) fn plugins(admin: &Admin, address: &Address) -> Result<Reply, Refusal
             if let Some(schema) = plugin.metadata_schema() {
                 about["metadata_schema"] = schema.clone();
             }
+            if let Some(schema) = plugin.consumer_schema() {
+                about["type"] = json!("auth");
+                about["consumer_schema"] = schema.clone();
+            }
             all.insert(plugin.name().to_owned(), about);
         }
     }
@@ -45,7 +49,7 @@ pub(crate) fn plugins(admin: &Admin, address: &Address) -> Result<Reply, Refusal
 }
 
 /// `GET /plugins/NAME` and `GET /schema/plugins/NAME`: the schema of one plugin, or with `schema_type=metadata`
-/// that of its metadata.
+/// that of its metadata, or with `schema_type=consumer` that of what consumers write for it.
 pub(crate) fn plugin(admin: &Admin, address: &Address, name: &str) -> Result<Reply, Refusal> {
     if address.argument("all") == Some("true") {
         return plugins(admin, address);
@@ -55,7 +59,7 @@ pub(crate) fn plugin(admin: &Admin, address: &Address, name: &str) -> Result<Rep
     let plugin = plugin.ok_or_else(|| Refusal::NoSuchPlugin(subsystem.to_owned()))?;
     let schema = match address.argument("schema_type") {
         Some("metadata") => plugin.metadata_schema(),
-        Some("consumer") => None,
+        Some("consumer") => plugin.consumer_schema(),
         _ => Some(plugin.schema()),
     };
     let schema = schema.ok_or_else(|| Refusal::Invalid("not found schema".to_owned()))?;
