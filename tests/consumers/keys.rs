@@ -57,12 +57,18 @@ fn nodes_are_told_who_calls_and_never_by_the_client() {
     gateway.put("/consumers", json!({"username": "jack", "labels": {"custom_id": "4711"}}));
     gateway.put("/consumers/jack/credentials/c1", json!({"plugins": {"key-auth": {"key": "one"}}}));
     consumer(&gateway, "jill", "two");
-    let forged = ["X-Consumer-Username: root", "X-Credential-Identifier: root", "X-Consumer-Custom-Id: 0"];
+    let forged = [
+        "X-Consumer-Username: root",
+        "X_Consumer_Username: root",
+        "X-Credential-Identifier: root",
+        "X-Consumer-Custom-Id: 0",
+    ];
     let told = |key: &str| {
         let key = format!("apikey: {key}");
         let fields: Vec<_> = forged.into_iter().chain([key.as_str()]).collect();
         assert_eq!(gateway.request("GET", "/a", &fields, b"").status, 200);
         let received = upstream.next();
+        assert_eq!(received.head.get("X_Consumer_Username"), None, "many programs take it for the other");
         ["X-Consumer-Username", "X-Credential-Identifier", "X-Consumer-Custom-Id"]
             .map(|name| received.head.get(name).map(str::to_owned))
     };

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
 use crate::h1::FieldLine;
-use crate::name::{Id, Name};
+use crate::name::{self, Id, Name};
 
 /// A range of the arena.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,6 +205,12 @@ impl FieldList {
         self.fields.len() != before
     }
 
+    /// Takes off every field of a name, and every one that upstreams may take for it, with another mark in place of a
+    /// hyphen: who says something in the gateway's name is the gateway alone.
+    pub fn remove_alike(&mut self, text: &str) {
+        self.retain(|_, own, _| !name::is_alike(own.as_bytes(), text.as_bytes()));
+    }
+
     /// Keeps the fields for which `keep` says yes.
     pub fn retain(&mut self, mut keep: impl FnMut(Id, &str, &[u8]) -> bool) {
         let (arena, fields) = (&self.arena, &mut self.fields);
@@ -367,6 +373,19 @@ mod tests {
             .iter()
             .map(|(_, name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
             .collect()
+    }
+
+    #[test]
+    fn what_is_taken_for_a_field_goes_with_it() {
+        let mut headers = Headers::new();
+        for name in
+            ["X-Consumer-Name", "x_consumer_name", "X.Consumer-NAME", "X-Consumer-Names", "XaConsumer-Name"]
+        {
+            headers.append(name, b"1").unwrap();
+        }
+        headers.remove_alike("X-Consumer-Name");
+        let left: Vec<_> = names(&headers).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["X-Consumer-Names", "XaConsumer-Name"]);
     }
 
     #[test]

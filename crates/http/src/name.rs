@@ -180,7 +180,7 @@ pub(crate) fn read(name: &[u8]) -> Reading {
         Some(lower) if known.len == name.len() => {
             if is_folded(name, lower) {
                 Reading::Known(known.id)
-            } else if known.is_ours && looks_like(name, lower) {
+            } else if known.is_ours && is_alike(name, lower) {
                 Reading::Lookalike
             } else {
                 Reading::Other
@@ -198,11 +198,11 @@ pub(crate) fn id_of(name: &[u8]) -> Id {
     }
 }
 
-/// Whether `name` is `lower` but for case and for what stands where that has hyphens.
-fn looks_like(name: &[u8], lower: &[u8]) -> bool {
+/// Whether `name` is `other` but for case and for what stands where that has hyphens.
+pub(crate) fn is_alike(name: &[u8], other: &[u8]) -> bool {
     let is_like =
         |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric());
-    name.iter().zip(lower).all(is_like)
+    name.len() == other.len() && name.iter().zip(other).all(is_like)
 }
 
 /// Whether `name` is `lower` but for the case of its letters. Bit 0x20 is what tells cases apart. The carriage

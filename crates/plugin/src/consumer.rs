@@ -76,7 +76,7 @@ impl RequestContext {
             (CUSTOM_ID, consumer.custom_id.as_deref()),
         ];
         for (name, value) in fields {
-            request.headers.remove(name);
+            request.headers.remove_alike(name);
             if let Some(value) = value {
                 // A label that no header can carry is not told.
                 let _ = request.headers.set(name, value.as_bytes());
