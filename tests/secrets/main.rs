@@ -6,7 +6,7 @@
 mod sealing;
 mod vault;
 
-use lockgate_tests::{Authority, Function, Gateway, Settings, eventually, sh};
+use lockgate_tests::{Authority, FakeUpstream, Function, Gateway, Settings, eventually, sh};
 use serde_json::{Value, json};
 
 use vault::Vault;
@@ -93,6 +93,22 @@ fn a_token_that_is_not_good_is_told_of_and_no_secret_is_shown() {
     let (_, shown) = gateway.admin("GET", "/routes/1", Value::Null);
     assert_eq!(shown["value"]["plugins"]["aws-lambda"]["authorization"]["apikey"], FUNCTION_KEY);
     assert!(!gateway.output().contains(Function::KEY) && !gateway.output().contains("wrong-token"));
+}
+
+#[test]
+fn a_consumer_is_found_by_a_key_that_vault_has() {
+    let (vault, upstream, gateway) = (Vault::start(), FakeUpstream::fixed("hello"), gateway());
+    vault.has("jack", &json!({"key": "key-of-jack"}));
+    gateway.put("/secrets/vault/1", vault.resource());
+    let jack = json!({"username": "jack", "plugins": {"key-auth": {"key": "$secret://vault/1/jack/key"}}});
+    let reply = gateway.put("/consumers", jack);
+    assert_eq!(reply.get("warnings"), None, "{reply}");
+    gateway.route("1", json!({"uri": "/hello", "plugins": {"key-auth": {}}}), &upstream.node());
+    let status = |key: &str| gateway.request("GET", "/hello", &[&format!("apikey: {key}")], b"").status;
+    assert_eq!((status("key-of-jack"), status("$secret://vault/1/jack/key")), (200, 401));
+    vault.has("jack", &json!({"key": "another-of-jack"}));
+    eventually("the other key should be his", || (status("another-of-jack") == 200).then_some(()));
+    assert_eq!(status("key-of-jack"), 401);
 }
 
 #[test]

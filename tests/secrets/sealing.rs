@@ -44,7 +44,7 @@ fn the_store_holds_no_secret_of_any_kind_and_keys_rotate() {
     assert_eq!(gateway.get("/hello").status, 200, "the key in front sealed it");
     let (_, status) = gateway.admin("GET", "/status", Value::Null);
     let refused = status["refused"].as_array().expect("a list");
-    let told: Vec<_> = refused.iter().map(|one| (&one["kind"], &one["reason"])).collect();
+    let told: Vec<_> = refused.iter().map(|one| (&one["key"], &one["reason"])).collect();
     let why = json!("the private key is no PEM, and no key of apisix.data_encryption.keyring opens it");
-    assert_eq!(told, [(&json!("upstream"), &why)], "what was not written anew");
+    assert_eq!(told, [(&json!("/apisix/upstreams/1"), &why)], "what was not written anew");
 }
