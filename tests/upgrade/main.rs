@@ -6,3 +6,4 @@ mod generations;
 mod h2_load;
 mod handing_over;
 mod load;
+mod standalone;

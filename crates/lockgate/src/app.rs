@@ -91,7 +91,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let probes = StatusApi { phase: at.clone(), crew: crew.clone(), store: Arc::clone(&condition) };
     answer_probes(&sockets, probes, predecessor.is_some())?;
     predecessor.map(Predecessor::close_store).transpose()?;
-    let kept = Kept::open(settings, data_dir).await?;
+    let kept = Kept::open(settings, data_dir, predecessor.is_some()).await?;
     let store = kept.store();
     let control = control(settings, data_dir, admin_at.filter(|_| mode == Mode::Dev))?;
     let admin = admin_state(settings, keys.as_ref(), mode, store.clone(), &control);

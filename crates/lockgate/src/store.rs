@@ -1,5 +1,7 @@
 //! Where resources are kept: in a file of this gateway, in etcd, or in memory, from a file or a call.
 
+mod left;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub(crate) struct Kept {
     store: Arc<dyn Store>,
     file: Option<Arc<RedbStore>>,
     source: Option<Source>,
+    /// What the Admin API is told, and where it is left for the next process.
+    told: Option<(Arc<StandaloneStore>, PathBuf)>,
 }
 
 /// The file that everything is read from.
@@ -28,35 +32,40 @@ struct Source {
 }
 
 impl Kept {
-    /// Opens what the settings name: by default the file in the data directory.
-    pub(crate) async fn open(settings: &Settings, data_dir: &Path) -> anyhow::Result<Self> {
+    /// Opens what the settings name: by default the file in the data directory. `follows` says whether another process
+    /// has handed over to this one.
+    pub(crate) async fn open(settings: &Settings, data_dir: &Path, follows: bool) -> anyhow::Result<Self> {
         match &settings.deployment.provider {
             Provider::Redb => {
                 let file = RedbStore::open(&file_in(data_dir))?;
                 for record in file.unreadable() {
                     tracing::error!(%record, "a record of the store cannot be read and is left out");
                 }
-                Ok(Self { store: file.clone(), file: Some(file), source: None })
+                Ok(Self { store: file.clone(), file: Some(file), source: None, told: None })
             }
             Provider::Etcd(etcd) => {
                 let store = EtcdStore::open(settings_of(etcd)?).await.context("deployment.etcd")?;
-                Ok(Self { store, file: None, source: None })
+                Ok(Self { store, file: None, source: None, told: None })
             }
-            Provider::Standalone(format) => Ok(Self::standalone(settings, *format)),
+            Provider::Standalone(format) => Ok(Self::standalone(settings, *format, data_dir, follows)),
         }
     }
 
     /// A traditional gateway without the file is told its configuration by the Admin API, as APISIX is.
-    fn standalone(settings: &Settings, format: Format) -> Self {
+    fn standalone(settings: &Settings, format: Format, data_dir: &Path, follows: bool) -> Self {
         let Deployment { role, folder, .. } = &settings.deployment;
         let path = folder.join(format.file_name());
         let is_by_api = *role == DeploymentRole::Traditional && settings.admin.enabled && !path.exists();
         if is_by_api {
             tracing::warn!("there is no {}: PUT /apisix/admin/configs says what is served", path.display());
-            return Self { store: StandaloneStore::of_api(), file: None, source: None };
+            let (store, path) = (StandaloneStore::of_api(), left::file_in(data_dir));
+            if let Err(error) = left::take(&store, &path, follows) {
+                tracing::error!(path = %path.display(), %error, "what the process before was told is lost");
+            }
+            return Self { store: store.clone(), file: None, source: None, told: Some((store, path)) };
         }
         let store = StandaloneStore::of_file(&path);
-        Self { store: store.clone(), file: None, source: Some(Source { store, path, format }) }
+        Self { store: store.clone(), file: None, source: Some(Source { store, path, format }), told: None }
     }
 
     /// Reads the file that everything is from, where there is one, and looks at it from then on. It blocks.
@@ -80,6 +89,9 @@ impl Kept {
 
     /// Lets the next process have it. etcd is anybody's at any time.
     pub(crate) async fn release(&self) -> Result<(), StoreError> {
+        if let Some((store, path)) = &self.told {
+            left::leave(store, path).map_err(|error| StoreError::Unavailable(explain(path, &error)))?;
+        }
         match &self.file {
             Some(file) => file.release().await,
             None => Ok(()),
@@ -88,11 +100,18 @@ impl Kept {
 
     /// Has it back from a process that has ended.
     pub(crate) async fn resume(&self) -> Result<(), StoreError> {
+        if let Some((_, path)) = &self.told {
+            left::take_away(path).map_err(|error| StoreError::Unavailable(explain(path, &error)))?;
+        }
         match &self.file {
             Some(file) => file.resume().await,
             None => Ok(()),
         }
     }
+}
+
+fn explain(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
 }
 
 /// The store's file in a data directory.

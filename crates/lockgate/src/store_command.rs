@@ -100,8 +100,9 @@ impl Where {
 
     /// The store, read, and what looks at its resources.
     async fn open(&self, settings: &Settings) -> anyhow::Result<(Kept, Admin)> {
-        let kept =
-            Kept::open(settings, &self.data_dir).await.map_err(|error| explain(error, &self.data_dir))?;
+        let kept = Kept::open(settings, &self.data_dir, false)
+            .await
+            .map_err(|error| explain(error, &self.data_dir))?;
         let admin = app::offline(settings, &self.data_dir, Arc::clone(kept.store()))?;
         kept.begin(|| app::check(&admin));
         let condition = kept.store().condition().borrow().clone();
