@@ -277,7 +277,7 @@ fn register_metadata(metadata: Option<MetadataType>) -> RegisteredMetadata {
     RegisteredMetadata { schema: Some(schema), validator, secret_fields, read: metadata.read }
 }
 
-fn register_consumer(consumer: ConsumerType) -> RegisteredConsumer {
+fn register_consumer(consumer: &ConsumerType) -> RegisteredConsumer {
     let (schema, secret_fields) = (consumer.schema)();
     let validator = Schema::compile(schema.clone()).expect("a derived schema is valid");
     RegisteredConsumer { schema, validator, secret_fields, read: consumer.read, key: consumer.key }
@@ -285,7 +285,7 @@ fn register_consumer(consumer: ConsumerType) -> RegisteredConsumer {
 
 fn register<P: Plugin>() -> Registered {
     let (mut schema, mut secret_fields) = derive::<P::Config>();
-    let consumer = P::consumer().map(register_consumer);
+    let consumer = P::consumer().as_ref().map(register_consumer);
     // Both are sealed by the name of the plugin alone, wherever it stands.
     secret_fields.extend(consumer.iter().flat_map(|consumer| consumer.secret_fields.iter().cloned()));
     schema["properties"]["_meta"] = meta::schema();

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use lockgate_http::peer::KeepAlive;
 use lockgate_http::resolver::Resolver;
 use lockgate_http::tls::server::ServerTls;
-use lockgate_plugin::{BuildContext, BuildError, MetadataType, Phase, Plugin, Registry, Secrets, Shared};
+use lockgate_plugin::{
+    BuildContext, BuildError, ConsumerType, MetadataType, Phase, Plugin, Registry, Secrets, Shared,
+};
 use lockgate_resource::{Id, Kind, Record, Resources, Revision};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,6 +48,30 @@ impl Plugin for Greeter {
     }
 }
 
+/// One that finds out who calls.
+struct Keeper;
+
+#[derive(Deserialize, JsonSchema)]
+struct Key {
+    #[serde(rename = "key")]
+    _key: String,
+}
+
+impl Plugin for Keeper {
+    const NAME: &'static str = "keeper";
+    const PRIORITY: i32 = 1;
+    const PHASES: &'static [Phase] = &[];
+    type Config = Words;
+
+    fn consumer() -> Option<ConsumerType> {
+        Some(ConsumerType::of::<Key>("key"))
+    }
+
+    fn build(_: Words, _: &BuildContext) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+}
+
 struct Opener;
 
 impl Secrets for Opener {
@@ -72,7 +98,7 @@ impl Bench {
     pub(super) fn on(runtime: &Handle) -> Self {
         let build = BuildContext::new(Resolver::new(runtime.clone(), []), Arc::new(Opener));
         let shared = build.shared.clone();
-        let registry = Arc::new(Registry::new().with::<Greeter>());
+        let registry = Arc::new(Registry::new().with::<Greeter>().with::<Keeper>());
         let compiler = Compiler {
             registry,
             build,

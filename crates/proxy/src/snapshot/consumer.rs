@@ -22,7 +22,7 @@ const KINDS: [Kind; 3] = [Kind::ConsumerGroup, Kind::Consumer, Kind::Credential]
 /// Everybody who may call.
 #[derive(Clone, Default)]
 pub(super) struct Consumers {
-    consumers: OrdMap<Id, Arc<CompiledConsumer>>,
+    by_name: OrdMap<Id, Arc<CompiledConsumer>>,
     groups: OrdMap<Id, Arc<Layer>>,
     /// By the plugin, then by the key. The maps hash with a key of their own, and nothing is compared but what
     /// hashes alike: the time of a look-up says nothing of the keys there are.
@@ -49,7 +49,7 @@ impl Consumers {
 
     /// A consumer by name.
     pub(super) fn consumer(&self, name: &str) -> Option<&Arc<Consumer>> {
-        self.consumers.get(name).map(|compiled| &compiled.consumer)
+        self.by_name.get(name).map(|compiled| &compiled.consumer)
     }
 
     /// Takes on what has changed from the second set to the first. `all` says that plugins have to be built anew though
@@ -93,7 +93,7 @@ impl Consumers {
 
     fn forget(&mut self, kind: Kind, id: &Id) {
         match kind {
-            Kind::Consumer => drop(self.consumers.remove(id)),
+            Kind::Consumer => drop(self.by_name.remove(id)),
             Kind::ConsumerGroup => drop(self.groups.remove(id)),
             _ => {}
         }
@@ -124,7 +124,7 @@ impl Consumers {
             _ => {
                 let read = lockgate_resource::Credential::from_value(&record.value)?;
                 let name = id.parent().unwrap_or_default();
-                if !self.consumers.contains_key(name) {
+                if !self.by_name.contains_key(name) {
                     return Err(format!("consumer [{name}] does not exist"));
                 }
                 let (credentials, _) = sorted(read.plugins, (name, Some(id.own())), compiler)?;
@@ -147,7 +147,7 @@ impl Consumers {
             return Err(format!("consumer group [{id}] does not exist"));
         }
         let (credentials, others) = sorted(read.plugins, (record.id.as_str(), None), compiler)?;
-        let before = previous.consumers.get(&record.id).and_then(|before| before.layer.as_ref());
+        let before = previous.by_name.get(&record.id).and_then(|before| before.layer.as_ref());
         let layer = (!others.is_empty()).then(|| Layer::build(&others, &compiler.registry, build, before));
         let layer = layer.transpose()?;
         self.claim(record, credentials)?;
@@ -156,7 +156,7 @@ impl Consumers {
             group_id: read.group_id.map(|id| id.to_string()),
             custom_id: read.labels.get("custom_id").cloned(),
         });
-        self.consumers.insert(record.id.clone(), Arc::new(CompiledConsumer { consumer, layer }));
+        self.by_name.insert(record.id.clone(), Arc::new(CompiledConsumer { consumer, layer }));
         Ok(())
     }
 
@@ -224,7 +224,7 @@ impl Snapshot {
         route: &CompiledRoute,
         consumer: &Arc<Consumer>,
     ) -> Result<Option<Rc<Pipeline>>, Error> {
-        let Some(own) = self.consumers.consumers.get(consumer.name.as_str()) else { return Ok(None) };
+        let Some(own) = self.consumers.by_name.get(consumer.name.as_str()) else { return Ok(None) };
         let group = match &consumer.group_id {
             None => None,
             Some(id) => Some(self.consumers.groups.get(id.as_str()).ok_or_else(|| Error {
@@ -249,3 +249,6 @@ impl Snapshot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
