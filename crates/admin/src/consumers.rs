@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lockgate_plugin::Registered;
 use lockgate_resource::{Kind, Record, Resources};
 use serde_json::Value;
 
@@ -27,7 +28,7 @@ pub(crate) fn check_unique(
         return Ok(());
     }
     for (name, config) in value.get("plugins").and_then(Value::as_object).into_iter().flatten() {
-        let Some(field) = admin.registry.get(name).and_then(|plugin| plugin.consumer_key()) else { continue };
+        let Some(field) = admin.registry.get(name).and_then(Registered::consumer_key) else { continue };
         let Some(key) = key(admin, name, config) else { continue };
         let is_self = |record: &Record| match kind {
             Kind::Consumer => record.id.as_str() == id || record.id.parent() == Some(id),
