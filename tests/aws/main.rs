@@ -5,6 +5,7 @@
 
 mod credentials;
 mod iam;
+mod secrets;
 mod shapes;
 mod verifier;
 
