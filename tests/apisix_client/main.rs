@@ -1,4 +1,4 @@
-//! PyPI's `apisix-client` manages a gateway: every kind is created, read, listed, replaced and deleted.
+//! The client of Python, `apisix-client`, manages a gateway: every kind is created, read, replaced and deleted.
 //!
 //! `install.sh` fetches it when the suite runs, so it runs only when named: `--test apisix_client`.
 

@@ -1,4 +1,4 @@
-//! The Admin API beside its OpenAPI document: schemathesis makes up calls from the one and asks the other.
+//! The Admin API beside its `OpenAPI` document: schemathesis makes up calls from the one and asks the other.
 //!
 //! `install.sh` fetches schemathesis when the suite runs, so it runs only when named: `--test openapi`.
 

@@ -1,4 +1,4 @@
-//! Is the checked-in OpenAPI document of the Admin API the one that the program gives?
+//! Is the checked-in `OpenAPI` document of the Admin API the one that the program gives?
 
 use std::fs;
 use std::process::Command;
