@@ -32,6 +32,10 @@ bench-start *ARGS:
 bench-invoke *ARGS:
     bench/invoke {{ARGS}}
 
+# What a change among many routes costs, how they load, and how gateways on one etcd follow each other.
+bench-many *ARGS:
+    bench/many {{ARGS}}
+
 # A fuzz target for a minute
 fuzz TARGET:
     cargo +nightly fuzz run {{TARGET}} -- -max_total_time=60
