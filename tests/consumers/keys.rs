@@ -127,3 +127,29 @@ fn keys_of_others_are_refused() {
     consumer(&gateway, "jack", "one");
     consumer(&gateway, "jack", "two");
 }
+
+#[test]
+fn changes_of_a_consumer_lose_no_request_of_another() {
+    let (gateway, _upstream) = guarded(json!({}));
+    consumer(&gateway, "jack", "one");
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut served = 0;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let reply = gateway.request("GET", "/a", &["apikey: one"], b"");
+                assert_eq!(reply.status, 200, "{}", reply.text());
+                served += 1;
+            }
+            served
+        });
+        for number in 0..50 {
+            let labels = json!({"custom_id": number.to_string()});
+            let plugins = json!({"key-auth": {"key": "one"}});
+            gateway.put("/consumers", json!({"username": "jack", "labels": labels, "plugins": plugins}));
+            consumer(&gateway, "jill", &format!("key {number}"));
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(load.join().expect("no request was lost") > 0);
+    });
+}
