@@ -32,6 +32,7 @@ use lockgate_admin::ApiVersion;
 use lockgate_http::server::Http2Settings;
 use lockgate_proxy::Routing;
 use lockgate_proxy::discovery::DnsSettings;
+use lockgate_store::SealingKey;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
@@ -127,13 +128,13 @@ pub(crate) struct Listener {
 pub(crate) struct Encryption {
     /// `enable_encrypt_fields`. Default: true.
     pub(crate) enabled: bool,
-    /// `keyring`: keys of 16 bytes, the first seals. Where none is given, a random one is kept in the data directory.
+    /// `keyring`: keys of 16 or 32 bytes, the first seals. Where none is given, a random one is kept in the data directory.
     pub(crate) keyring: Vec<EncryptionKey>,
 }
 
 /// A key that seals fields. `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EncryptionKey(pub(crate) [u8; 16]);
+pub(crate) struct EncryptionKey(pub(crate) SealingKey);
 
 /// The Admin API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -355,7 +356,7 @@ impl Listener {
 
 impl Encryption {
     /// The bytes of the keys, the one that seals first.
-    pub(crate) fn keys(&self) -> Vec<[u8; 16]> {
+    pub(crate) fn keys(&self) -> Vec<SealingKey> {
         self.keyring.iter().map(|key| key.0).collect()
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::cipher::{
-    AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
-    UnboundCipherKey,
+    AES_128, AES_256, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
+    PaddedBlockEncryptingKey, UnboundCipherKey,
 };
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine;
@@ -13,10 +13,39 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::secret_file;
 
-/// The bytes of a key.
+/// The bytes of a key that is made here.
 const KEY_LENGTH: usize = 16;
 
-/// Keys that seal and open secret fields: AES-128 in CBC mode with PKCS #7 padding, the key itself as the
+/// A key, as it is written: 16 bytes are one of AES-128, 32 one of AES-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SealingKey {
+    /// Of AES-128.
+    Aes128([u8; 16]),
+    /// Of AES-256.
+    Aes256([u8; 32]),
+}
+
+impl SealingKey {
+    /// `None` of any other length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let short = bytes.try_into().map(Self::Aes128);
+        short.or_else(|_| bytes.try_into().map(Self::Aes256)).ok()
+    }
+}
+
+impl From<[u8; 16]> for SealingKey {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self::Aes128(bytes)
+    }
+}
+
+impl From<[u8; 32]> for SealingKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self::Aes256(bytes)
+    }
+}
+
+/// Keys that seal and open secret fields: AES in CBC mode with PKCS #7 padding, the first 16 bytes of the key as the
 /// initialization vector, in base64. This is what APISIX writes, so that both can read one store.
 pub struct Keyring {
     keys: Vec<Key>,
@@ -31,15 +60,15 @@ pub struct KeyringError {
 }
 
 struct Key {
-    bytes: [u8; KEY_LENGTH],
+    vector: [u8; 16],
     seal: PaddedBlockEncryptingKey,
     open: PaddedBlockDecryptingKey,
 }
 
 impl Keyring {
     /// A keyring: the first key seals, every key opens. One without keys seals nothing: texts stay as they are.
-    pub fn new(keys: &[[u8; KEY_LENGTH]]) -> Self {
-        Self { keys: keys.iter().copied().map(Key::new).collect() }
+    pub fn new<K: Copy + Into<SealingKey>>(keys: &[K]) -> Self {
+        Self { keys: keys.iter().map(|key| Key::new((*key).into())).collect() }
     }
 
     /// The keyring of `encryption.key` in the data directory: 32 hexadecimal digits. Where there is no such
@@ -77,10 +106,14 @@ impl fmt::Debug for Keyring {
 }
 
 impl Key {
-    fn new(bytes: [u8; KEY_LENGTH]) -> Self {
-        let unbound = || UnboundCipherKey::new(&AES_128, &bytes).expect("AES-128 takes any 16 bytes");
+    fn new(key: SealingKey) -> Self {
+        let (cipher, bytes) = match &key {
+            SealingKey::Aes128(bytes) => (&AES_128, &bytes[..]),
+            SealingKey::Aes256(bytes) => (&AES_256, &bytes[..]),
+        };
+        let unbound = || UnboundCipherKey::new(cipher, bytes).expect("the key has the cipher's length");
         Self {
-            bytes,
+            vector: *bytes.first_chunk().expect("a key has 16 bytes or more"),
             seal: PaddedBlockEncryptingKey::cbc_pkcs7(unbound()).expect("the key fits the cipher"),
             open: PaddedBlockDecryptingKey::cbc_pkcs7(unbound()).expect("the key fits the cipher"),
         }
@@ -88,14 +121,14 @@ impl Key {
 
     fn seal(&self, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
-        let context = EncryptionContext::Iv128(FixedLength::from(self.bytes));
+        let context = EncryptionContext::Iv128(FixedLength::from(self.vector));
         self.seal.less_safe_encrypt(&mut bytes, context).expect("padding makes every text whole blocks");
         STANDARD.encode(bytes)
     }
 
     fn open(&self, sealed: &[u8]) -> Option<String> {
         let mut bytes = sealed.to_vec();
-        let context = DecryptionContext::Iv128(FixedLength::from(self.bytes));
+        let context = DecryptionContext::Iv128(FixedLength::from(self.vector));
         let opened = self.open.decrypt(&mut bytes, context).ok()?;
         String::from_utf8(opened.to_vec()).ok()
     }
@@ -109,7 +142,7 @@ fn from_hex(text: &str) -> Option<[u8; KEY_LENGTH]> {
 
 #[cfg(test)]
 mod tests {
-    use super::Keyring;
+    use super::{Keyring, SealingKey};
 
     const DEFAULT: [u8; 16] = *b"qeddd145sfvddff3";
     const OTHER: [u8; 16] = *b"edd1c9f0985e76a2";
@@ -119,6 +152,17 @@ mod tests {
         let keyring = Keyring::new(&[DEFAULT]);
         assert_eq!(keyring.seal("MYKEY"), "zFiwEGkjgNpxScnnijHmyQ==");
         assert_eq!(keyring.open("zFiwEGkjgNpxScnnijHmyQ==").as_deref(), Some("MYKEY"));
+    }
+
+    /// As `openssl enc -aes-256-cbc` does with the key and the first half of it.
+    #[test]
+    fn a_key_of_32_bytes_is_one_of_aes_256() {
+        let long = *b"edd1c9f0985e76a2qeddd145sfvddff3";
+        let keyring = Keyring::new(&[long]);
+        assert_eq!(keyring.seal("text-to-seal"), "P9DraJ5EAjyE1LnFJE0LYg==");
+        let both = Keyring::new(&[SealingKey::from(long), DEFAULT.into()]);
+        assert_eq!(both.open("zFiwEGkjgNpxScnnijHmyQ==").as_deref(), Some("MYKEY"));
+        assert!(SealingKey::from_bytes(b"too short").is_none());
     }
 
     #[test]
@@ -150,7 +194,7 @@ mod tests {
 
     #[test]
     fn without_keys_texts_stay_as_they_are() {
-        let keyring = Keyring::new(&[]);
+        let keyring = Keyring::new::<SealingKey>(&[]);
         assert!(!keyring.is_sealing());
         assert_eq!(keyring.seal("MYKEY"), "MYKEY");
         assert_eq!(keyring.open("zFiwEGkjgNpxScnnijHmyQ=="), None);

@@ -12,7 +12,7 @@ mod standalone;
 pub mod variable;
 
 pub use condition::Condition;
-pub use encryption::{Keyring, KeyringError};
+pub use encryption::{Keyring, KeyringError, SealingKey};
 pub use etcd::{EtcdSettings, EtcdStore};
 pub use memory::MemoryStore;
 pub use redb::{RedbStore, UnreadableRecord};

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use lockgate_http::server::Http2Settings;
+use lockgate_store::SealingKey;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
@@ -159,8 +160,8 @@ impl Readable for Listener {
 
 impl Readable for EncryptionKey {
     fn read(place: &Place<'_>) -> Option<Self> {
-        let key = place.text().and_then(|text| text.as_bytes().try_into().ok());
-        key.map(Self).or_else(|| place.refuse("a key of 16 bytes"))
+        let key = place.text().and_then(|text| SealingKey::from_bytes(text.as_bytes()));
+        key.map(Self).or_else(|| place.refuse("a key of 16 bytes (AES-128) or 32 (AES-256)"))
     }
 }
 
