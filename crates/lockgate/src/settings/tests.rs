@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use lockgate_store::SealingKey;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
-
-use lockgate_store::SealingKey;
 
 use super::{Escape, Role, Settings, Workers};
 
