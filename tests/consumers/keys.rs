@@ -3,7 +3,7 @@
 use lockgate_tests::{FakeUpstream, Gateway};
 use serde_json::{Value, json};
 
-fn guarded(config: Value) -> (Gateway, FakeUpstream) {
+fn guarded(config: &Value) -> (Gateway, FakeUpstream) {
     let (gateway, upstream) = (Gateway::start(), FakeUpstream::fixed("served"));
     gateway.route("1", json!({"uri": "/*", "plugins": {"key-auth": config}}), &upstream.node());
     (gateway, upstream)
@@ -15,7 +15,7 @@ fn consumer(gateway: &Gateway, name: &str, key: &str) {
 
 #[test]
 fn a_key_is_asked_for_in_the_words_of_apisix() {
-    let (gateway, _upstream) = guarded(json!({"realm": "house"}));
+    let (gateway, _upstream) = guarded(&json!({"realm": "house"}));
     let missing = gateway.get("/a");
     assert_eq!(
         (missing.status, missing.text()),
@@ -28,7 +28,7 @@ fn a_key_is_asked_for_in_the_words_of_apisix() {
 
 #[test]
 fn a_key_is_taken_from_the_header_or_the_query_and_goes_on_to_the_node() {
-    let (gateway, upstream) = guarded(json!({}));
+    let (gateway, upstream) = guarded(&json!({}));
     consumer(&gateway, "jack", "auth one");
     assert_eq!(gateway.request("GET", "/a", &["apikey: auth one"], b"").status, 200);
     assert_eq!(upstream.next().head.get("apikey"), Some("auth one"));
@@ -40,7 +40,7 @@ fn a_key_is_taken_from_the_header_or_the_query_and_goes_on_to_the_node() {
 
 #[test]
 fn a_key_can_be_named_otherwise_and_kept_from_the_node() {
-    let (gateway, upstream) = guarded(json!({"header": "X-Key", "query": "k", "hide_credentials": true}));
+    let (gateway, upstream) = guarded(&json!({"header": "X-Key", "query": "k", "hide_credentials": true}));
     consumer(&gateway, "jack", "one");
     assert_eq!(gateway.request("GET", "/a?k=stays", &["X-Key: one"], b"").status, 200);
     let received = upstream.next();
@@ -53,7 +53,7 @@ fn a_key_can_be_named_otherwise_and_kept_from_the_node() {
 
 #[test]
 fn nodes_are_told_who_calls_and_never_by_the_client() {
-    let (gateway, upstream) = guarded(json!({}));
+    let (gateway, upstream) = guarded(&json!({}));
     gateway.put("/consumers", json!({"username": "jack", "labels": {"custom_id": "4711"}}));
     gateway.put("/consumers/jack/credentials/c1", json!({"plugins": {"key-auth": {"key": "one"}}}));
     consumer(&gateway, "jill", "two");
@@ -78,7 +78,7 @@ fn nodes_are_told_who_calls_and_never_by_the_client() {
 
 #[test]
 fn who_has_no_key_is_the_anonymous_consumer_where_there_is_one() {
-    let (gateway, upstream) = guarded(json!({"anonymous_consumer": "guest", "hide_credentials": true}));
+    let (gateway, upstream) = guarded(&json!({"anonymous_consumer": "guest", "hide_credentials": true}));
     let nobody = gateway.get("/a");
     assert_eq!(
         (nobody.status, nobody.text()),
@@ -93,7 +93,7 @@ fn who_has_no_key_is_the_anonymous_consumer_where_there_is_one() {
 
 #[test]
 fn a_key_is_good_from_the_answer_of_its_change_to_that_of_its_deletion() {
-    let (gateway, _upstream) = guarded(json!({}));
+    let (gateway, _upstream) = guarded(&json!({}));
     let status = |key: &str| gateway.request("GET", "/a", &[&format!("apikey: {key}")], b"").status;
     consumer(&gateway, "jack", "one");
     assert_eq!((status("one"), status("two")), (200, 401));
@@ -130,7 +130,7 @@ fn keys_of_others_are_refused() {
 
 #[test]
 fn changes_of_a_consumer_lose_no_request_of_another() {
-    let (gateway, _upstream) = guarded(json!({}));
+    let (gateway, _upstream) = guarded(&json!({}));
     consumer(&gateway, "jack", "one");
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
