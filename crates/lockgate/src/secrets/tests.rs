@@ -60,7 +60,7 @@ async fn a_variable_stands_in_a_certificate_and_untouched_records_stay_the_same(
     referred.look(&resources);
     let third = referred.fill(&resources);
     assert!(Arc::ptr_eq(third.resources.get(Kind::Ssl, "1").unwrap(), first.get(Kind::Ssl, "1").unwrap()));
-    assert_eq!(third.mask("bad of-the-environment".to_owned()), "bad $env://KEY");
+    assert_eq!(third.mask("bad of-the-environment".to_owned()), "bad $ENV://KEY");
 }
 
 #[tokio::test]
