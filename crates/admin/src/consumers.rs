@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lockgate_plugin::Registered;
 use lockgate_resource::{Kind, Record, Resources};
+use lockgate_store::Keyring;
 use serde_json::Value;
 
 use crate::Admin;
@@ -34,10 +35,18 @@ pub(crate) fn check_unique(
             Kind::Consumer => record.id.as_str() == id || record.id.parent() == Some(id),
             _ => record.kind == kind && record.id.as_str() == id,
         };
+        let sealed = admin.keyring.as_deref().map(|keyring| keyring.seal(&key));
+        let has_older = admin.keyring.as_deref().is_some_and(Keyring::has_older);
         let has_key = |record: &&Arc<Record>| {
-            let other = record.value.get("plugins").and_then(|plugins| plugins.get(name));
-            other.is_some_and(|other| self::key(admin, name, other).as_ref() == Some(&key))
-                && !is_self(record)
+            let Some(other) = record.value.get("plugins").and_then(|plugins| plugins.get(name)) else {
+                return false;
+            };
+            // The same text is sealed the same, so that a key that was sealed with our newest is told apart unopened.
+            let written = other.get(field).and_then(Value::as_str);
+            let is_same = written == Some(&key) || written == sealed.as_deref();
+            let is_open =
+                sealed.is_none() || has_older || written.is_some_and(lockgate_resource::is_reference);
+            (is_same || is_open && self::key(admin, name, other).as_ref() == Some(&key)) && !is_self(record)
         };
         let kinds = [Kind::Consumer, Kind::Credential];
         let owner = kinds.into_iter().find_map(|kind| resources.of(kind).values().find(has_key));

@@ -87,6 +87,11 @@ impl Keyring {
         !self.keys.is_empty()
     }
 
+    /// Whether there are keys beside the one that it seals with.
+    pub fn has_older(&self) -> bool {
+        self.keys.len() > 1
+    }
+
     /// Seals a text. It does not ask whether the text is sealed already.
     pub fn seal(&self, text: &str) -> String {
         self.keys.first().map_or_else(|| text.to_owned(), |key| key.seal(text))
