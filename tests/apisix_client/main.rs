@@ -1,6 +1,6 @@
 //! The client of Python, `apisix-client`, manages a gateway: every kind is created, read, replaced and deleted.
 //!
-//! `install.sh` fetches it when the suite runs, so it runs only when named: `--test apisix_client`.
+//! The harness fetches it when the suite runs, so it runs only when named: `--test apisix_client`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +13,7 @@ fn file(name: &str) -> PathBuf {
 
 /// A Python that has the client.
 fn python() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apisix_client");
-    let status = Command::new(file("install.sh")).arg(&directory).status().expect("install.sh can be run");
-    assert!(status.success(), "apisix-client could not be installed from PyPI");
-    directory.join("venv/bin/python")
+    lockgate_tests::python("apisix_client", &["apisix-client"], "python")
 }
 
 #[test]

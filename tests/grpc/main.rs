@@ -1,6 +1,6 @@
 //! gRPC through the gateway, between a client and a server of the gRPC project (its package for Python).
 //!
-//! `install.sh` fetches it when the suite runs, so it runs only when named: `--test grpc`.
+//! The harness fetches it when the suite runs, so it runs only when named: `--test grpc`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,10 +14,7 @@ fn file(name: &str) -> PathBuf {
 
 /// A Python that has gRPC.
 fn python() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpc");
-    let status = Command::new(file("install.sh")).arg(&directory).status().expect("install.sh can be run");
-    assert!(status.success(), "grpcio could not be installed from PyPI");
-    directory.join("venv/bin/python")
+    lockgate_tests::python("grpc", &["grpcio"], "python")
 }
 
 /// A server, which is told where its certificate lies.

@@ -1,6 +1,6 @@
 //! The Admin API beside its `OpenAPI` document: schemathesis makes up calls from the one and asks the other.
 //!
-//! `install.sh` fetches schemathesis when the suite runs, so it runs only when named: `--test openapi`.
+//! The harness fetches schemathesis when the suite runs, so it runs only when named: `--test openapi`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,16 +13,9 @@ use serde_json::{Value, json};
 /// is answered with 404.
 const NOT_ASKED: &str = "positive_data_acceptance,negative_data_rejection,unsupported_method";
 
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi").join(name)
-}
-
 /// The program of schemathesis.
 fn schemathesis() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi");
-    let status = Command::new(file("install.sh")).arg(&directory).status().expect("install.sh can be run");
-    assert!(status.success(), "schemathesis could not be installed from PyPI");
-    directory.join("venv/bin/st")
+    lockgate_tests::python("openapi", &["schemathesis"], "st")
 }
 
 /// Calls a gateway as its own document says, for so many seconds.

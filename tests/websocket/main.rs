@@ -1,6 +1,6 @@
 //! WebSocket through the gateway, between a server and clients of other hands (Python's `websockets` and `h2`).
 //!
-//! `install.sh` fetches them when the suite runs, so it runs only when named: `--test websocket`.
+//! The harness fetches them when the suite runs, so it runs only when named: `--test websocket`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,10 +14,7 @@ fn file(name: &str) -> PathBuf {
 
 /// A Python that has them.
 fn python() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("websocket");
-    let status = Command::new(file("install.sh")).arg(&directory).status().expect("install.sh can be run");
-    assert!(status.success(), "websockets and h2 could not be installed from PyPI");
-    directory.join("venv/bin/python")
+    lockgate_tests::python("websocket", &["websockets", "h2"], "python")
 }
 
 /// A gateway with one route to a server.
