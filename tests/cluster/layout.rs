@@ -154,3 +154,22 @@ fn a_burst_of_a_thousand_changes_costs_a_few_compilations_and_three_gateways_agr
     assert_eq!(revisions[0], revisions[1]);
     assert_eq!(revisions[1], revisions[2]);
 }
+
+/// With APISIX's own default keys, in the value that `etcdctl` shows.
+#[test]
+fn secrets_rest_sealed_as_apisix_seals_them() {
+    let etcd = Etcd::start();
+    let keyring = json!(["qeddd145sfvddff3", "edd1c9f0985e76a2"]);
+    let gateway = Gateway::with(settings(etcd.port).set("apisix.data_encryption.keyring", keyring));
+    gateway.put("/consumers", json!({"username": "jack", "plugins": {"key-auth": {"key": "auth-one"}}}));
+    let (cert, key) = Authority::new().pair("sealed.test");
+    gateway.put("/ssls/1", json!({"snis": ["sealed.test"], "cert": cert, "key": key}));
+    let kept = |key: &str| etcd.run(&["get", "--print-value-only", &format!("/apisix{key}")]);
+    let consumer: Value = serde_json::from_str(&kept("/consumers/jack")).expect("JSON");
+    // As the real APISIX answered it.
+    assert_eq!(consumer["plugins"]["key-auth"]["key"], json!("4y+JvURBE6ZwRbbgaryrhg=="));
+    let ssl = kept("/ssls/1");
+    assert!(!ssl.contains("PRIVATE KEY") && ssl.contains("BEGIN CERTIFICATE"), "{ssl}");
+    let (_, read) = gateway.admin("GET", "/consumers/jack", Value::Null);
+    assert_eq!(read["value"]["plugins"]["key-auth"]["key"], json!("auth-one"));
+}

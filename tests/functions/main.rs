@@ -2,6 +2,7 @@
 
 mod dev;
 mod documentation;
+mod ending;
 mod environments;
 mod examples;
 mod invoke;

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
@@ -33,6 +33,10 @@ const AFTER_TROUBLE: Duration = Duration::from_millis(50);
 /// How long a client may take until it has sent the head of its next request: longer than a gateway keeps a
 /// connection that idles, so that it is the gateway who ends it.
 const HEAD_LIMIT: Duration = Duration::from_mins(2);
+
+/// How long the first call of a connection may take to come once all of it ends: who was accepted just before is
+/// answered.
+const FIRST_CALL: Duration = Duration::from_secs(1);
 
 /// What all functions share.
 #[derive(Clone)]
@@ -254,7 +258,12 @@ async fn next_client(listener: Option<&TcpListener>) -> io::Result<(TcpStream, S
 async fn serve(server: Rc<Server>, socket: TcpStream, peer: SocketAddr, mut ends: watch::Receiver<bool>) {
     // Without it answers are late, not wrong.
     let _ = socket.set_nodelay(true);
-    let service = service_fn(move |request| front::handle(server.clone(), peer, request));
+    let first_call = Rc::new(Notify::new());
+    let called = first_call.clone();
+    let service = service_fn(move |request| {
+        called.notify_one();
+        front::handle(server.clone(), peer, request)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
     let connection = builder.serve_connection(TokioIo::new(socket), service);
@@ -263,6 +272,11 @@ async fn serve(server: Rc<Server>, socket: TcpStream, peer: SocketAddr, mut ends
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = ends.wait_for(|ends| *ends) => {}
+    }
+    // A connection that has asked nothing yet would be closed at once, with its first call perhaps on the way.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = tokio::time::timeout(FIRST_CALL, first_call.notified()) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
