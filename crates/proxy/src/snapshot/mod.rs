@@ -8,6 +8,8 @@ mod compile;
 mod consumer;
 mod global;
 mod identity;
+#[cfg(test)]
+mod many;
 mod metadata;
 mod node;
 mod route;
