@@ -1,6 +1,7 @@
 //! Checks of the workspace itself, run by people and by CI with the same words: `cargo xtask NAME`.
 
 mod arrows;
+mod fuzz;
 mod licences;
 mod links;
 mod metadata;
@@ -15,6 +16,7 @@ use anyhow::Result;
 
 const USAGE: &str = "usage: cargo xtask NAME
   arrows     compare who depends on whom with the floors of the design
+  fuzz       run the fuzz targets: [--seconds N] [TARGET ...], a minute each and all of them unless told otherwise
   licences   compare the licences of all dependencies with deny.toml, and refuse banned crates
   links      look for links of the documentation that lead nowhere
   release    build the gateway by profile: watched at work, then built from what was seen; says where it is
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_default();
     let result = match name.as_str() {
         "arrows" => arrows::check(),
+        "fuzz" => fuzz::run(std::env::args().skip(2)),
         "licences" => licences::check(),
         "links" => links::check(),
         "openapi" => openapi::check(std::env::args().nth(2).as_deref() == Some("--write")),

@@ -78,7 +78,7 @@ fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
-fn host() -> Result<String> {
+pub(crate) fn host() -> Result<String> {
     output(rustc().args(["--print", "host-tuple"]))
 }
 
