@@ -10,7 +10,8 @@ pub struct Limits {
     pub field: usize,
     /// The most header fields; more are answered with 431. Default: 100.
     pub fields: usize,
-    /// Bytes of chunk extensions that a whole body may have. Default: 16 KiB.
+    /// Bytes of chunk extensions that a body may have beyond its data: each byte of a chunk makes up for one, so that a
+    /// long body is not broken off for what its chunks say. Leading zeros of a size count too. Default: 16 KiB.
     pub chunk_extensions: usize,
     /// Bytes of trailers that a body may have. Default: 16 KiB.
     pub trailers: usize,

@@ -219,6 +219,14 @@ impl Response {
         }
     }
 
+    /// Whether no content goes out with it, whatever an upstream sent (RFC 9110 §6.4.1, §15.3.6): the answer to a HEAD,
+    /// 204, 205, 304.
+    pub(crate) fn has_no_content(&self, method: &Method) -> bool {
+        const NONE: [StatusCode; 3] =
+            [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+        method == Method::HEAD || NONE.contains(&self.status)
+    }
+
     /// A response with a text body.
     pub fn text(status: StatusCode, content_type: &str, body: impl Into<bytes::Bytes>) -> Self {
         let mut response = Self::new(status);

@@ -151,7 +151,10 @@ pub async fn serve<S: Service>(
     if !h1::server::wait_for_first(&shared, settings.head_timeout).await {
         return;
     }
-    if allows_h2 && h2::has_preface(&shared, &settings).await {
+    h1::server::allow(&shared, settings.head_timeout);
+    let is_h2 = if allows_h2 { h2::has_preface(&shared).await } else { Some(false) };
+    let Some(is_h2) = is_h2 else { return };
+    if is_h2 {
         // Only this function holds the connection yet.
         if let Ok(shared) = Rc::try_unwrap(shared) {
             let (stream, buffer) = shared.into_inner().into_parts();

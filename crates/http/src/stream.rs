@@ -133,6 +133,15 @@ impl Stream {
         }
     }
 
+    /// Has the other side told, when this is dropped, that something is missing: what ends with a connection is whole
+    /// where that closes, and broken off where it is reset. Whoever has TLS can tell by its missing farewell.
+    pub(crate) fn reset_when_closed(&self) {
+        if let Self::Tcp(io) = self {
+            // Where it fails, the other side cannot be told.
+            let _ = rustix::net::sockopt::set_socket_linger(io, Some(std::time::Duration::ZERO));
+        }
+    }
+
     /// Whether the other side has neither closed nor said anything, as befits a connection between two
     /// requests. Costs no system call unless the poller has seen something.
     pub(crate) fn is_quiet(&mut self) -> bool {

@@ -13,8 +13,7 @@ use std::time::Duration;
 use lockgate_telemetry::clock::{self, Moment};
 use tokio::time::sleep_until;
 
-/// How exact time-outs are.
-const TICK: Duration = Duration::from_millis(10);
+/// How exact time-outs are: 10 ms.
 const TICKS_PER_SECOND: u64 = 100;
 const NANOS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 const NEVER: u64 = u64::MAX;
@@ -219,8 +218,7 @@ async fn drive(wheel: Rc<Wheel>) {
             let Some(next) = next else {
                 return Poll::<()>::Pending;
             };
-            let ticks = u32::try_from(next).unwrap_or(u32::MAX);
-            sleep.as_mut().reset(clock::epoch() + TICK * ticks);
+            sleep.as_mut().reset(clock::epoch() + Duration::from_nanos(next.saturating_mul(NANOS_PER_TICK)));
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -303,6 +301,18 @@ mod tests {
             timer.arm(Duration::from_millis(50));
             let after = fired(&timer).await;
             assert!((50..=80).contains(&after.as_millis()), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn it_fires_once_in_a_process_that_has_run_for_years() {
+        on_a_paused_clock(async {
+            clock::now();
+            tokio::time::advance(Duration::from_hours(24 * 800)).await;
+            let timer = Timer::new();
+            timer.arm(Duration::from_millis(200));
+            let after = fired(&timer).await;
+            assert!((200..=230).contains(&after.as_millis()), "{after:?}");
         });
     }
 

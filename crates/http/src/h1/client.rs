@@ -90,6 +90,8 @@ pub(crate) struct Exchange {
     begun: Moment,
     is_read_armed: bool,
     read_timeout: Duration,
+    /// How much of an unfinished head was looked at.
+    parsed: usize,
     /// How many interim responses came.
     interims: usize,
     /// Where they go.
@@ -130,6 +132,7 @@ impl Exchange {
             begun: clock::recent(),
             is_read_armed: false,
             read_timeout: Duration::MAX,
+            parsed: 0,
             interims: 0,
             passes_on: None,
             upgrade: None,
@@ -154,6 +157,7 @@ impl Exchange {
         self.begun = clock::recent();
         self.is_read_armed = false;
         self.read_timeout = timeouts.read;
+        self.parsed = 0;
         self.interims = 0;
         self.passes_on.clone_from(&request.interims);
         self.upgrade = upgrade.map(Into::into);
@@ -223,28 +227,31 @@ impl Exchange {
     /// The final head, when the buffer has it; interim ones are passed over.
     fn take_head(&mut self) -> Result<Option<Response>, ClientError> {
         loop {
-            if self.link.buffer.is_empty() {
+            let data = self.link.buffer.data();
+            let is_unfinished = data.len() < MAX_HEAD && !parse::may_be_whole(data, self.parsed);
+            if data.is_empty() || is_unfinished {
                 return Ok(None);
             }
-            let malformed = |reason| ClientError::Malformed { peer: self.label(), reason };
-            let Some(head) =
-                parse::response(self.link.buffer.data(), self.method == Method::HEAD).map_err(malformed)?
+            let Some(head) = parse::response(self.link.buffer.data(), self.method == Method::HEAD)
+                .map_err(|reason| self.malformed(reason))?
             else {
+                self.parsed = self.link.buffer.len();
                 let is_too_large = self.link.buffer.len() >= MAX_HEAD;
-                return if is_too_large { Err(malformed("head is too large")) } else { Ok(None) };
+                return if is_too_large { Err(self.malformed("head is too large")) } else { Ok(None) };
             };
             if head.response.status == 101 {
                 let is_asked =
                     |to: &str| self.upgrade.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(to));
                 if self.upload != Upload::Sent || !head.upgrade.as_deref().is_some_and(is_asked) {
-                    return Err(malformed("101 was not asked for"));
+                    return Err(self.malformed("101 was not asked for"));
                 }
                 self.link.buffer.consume(head.len);
                 return Ok(Some(head.response));
             }
+            self.parsed = 0;
             let is_interim = head.response.status.is_informational();
             if is_interim && self.interims >= MAX_INTERIM {
-                return Err(malformed("too many interim responses"));
+                return Err(self.malformed("too many interim responses"));
             }
             self.link.buffer.consume(head.len);
             if is_interim {
@@ -286,6 +293,10 @@ impl Exchange {
             }
         }
         self.link.read_timer.poll(cx)
+    }
+
+    fn malformed(&self, reason: &'static str) -> ClientError {
+        ClientError::Malformed { peer: self.label(), reason }
     }
 
     fn label(&self) -> String {

@@ -85,7 +85,10 @@ impl Interims {
             Self::Http1(shared) => shared.borrow_mut(),
             Self::Http2(interims) => return interims.pass_on(response),
         };
-        if response.status == 100 && this.awaited.take() != Some(Continue::Upstream) {
+        // Nothing goes over to another protocol here: that is a final answer of an upgrade that was asked for.
+        if response.status == 101
+            || (response.status == 100 && this.awaited.take() != Some(Continue::Upstream))
+        {
             return;
         }
         if this.outbox.len() < OUTBOX {
@@ -206,6 +209,14 @@ impl Connection {
             self.outbox.extend_from_slice(CONTINUE);
         }
         self.poll_outbox(cx)
+    }
+
+    /// Says that nothing more will come, where that can be said and at once; nobody waits for it.
+    pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !matches!(self.stream, Stream::Tcp(_)) {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
+        Poll::Ready(())
     }
 
     /// Reads once; `false` when there is nothing more to come, or nothing came in time.

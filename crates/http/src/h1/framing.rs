@@ -30,8 +30,10 @@ pub(crate) struct Step {
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// Bytes of chunk extensions, and of trailers, that it may still have.
-    extensions: usize,
+    /// Bytes of chunk extensions and leading zeros that it may have beyond its data: all of them, and those left.
+    most_overhead: usize,
+    overhead: usize,
+    /// Bytes of trailers that it may still have.
     trailer_bytes: usize,
     line: Vec<u8>,
     trailers: Option<Headers>,
@@ -65,7 +67,8 @@ impl Framing {
     pub(crate) fn chunked(limits: &Limits) -> Self {
         Self::Chunked(Box::new(Chunked {
             state: State::Size { value: 0, has_digit: false },
-            extensions: limits.chunk_extensions,
+            most_overhead: limits.chunk_extensions,
+            overhead: limits.chunk_extensions,
             trailer_bytes: limits.trailers,
             line: Vec::new(),
             trailers: None,
@@ -155,24 +158,28 @@ impl Chunked {
                 State::SizeLf { value }
             }
             (State::Size { value, has_digit: true }, b';') => State::Extension { value },
-            (State::Size { value, .. }, digit) => {
+            (State::Size { value, has_digit }, digit) => {
                 let digit = char::from(digit).to_digit(16).ok_or("chunk size is not hexadecimal")?;
                 if value >> 56 != 0 {
                     return Err("chunk size is too large");
                 }
-                if value == 0 {
+                if value == 0 && has_digit {
                     // Leading zeros would be a body that never begins.
-                    self.extensions =
-                        self.extensions.checked_sub(1).ok_or("chunk extensions are too long")?;
+                    self.overhead()?;
                 }
                 State::Size { value: value << 4 | u64::from(digit), has_digit: true }
             }
             (State::Extension { value }, byte) if byte == b'\t' || (byte >= b' ' && byte != 127) => {
-                self.extensions = self.extensions.checked_sub(1).ok_or("chunk extensions are too long")?;
+                self.overhead()?;
                 State::Extension { value }
             }
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer,
-            (State::SizeLf { value }, b'\n') => State::Data { left: value },
+            (State::SizeLf { value }, b'\n') => {
+                // A body that goes on for long may have many chunks, each with a little of it.
+                let earned = usize::try_from(value).unwrap_or(usize::MAX);
+                self.overhead = self.overhead.saturating_add(earned).min(self.most_overhead);
+                State::Data { left: value }
+            }
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { value: 0, has_digit: false },
             (State::Trailer, b'\r') => State::TrailerLf,
@@ -188,6 +195,12 @@ impl Chunked {
             }
             _ => return Err("chunk is malformed"),
         })
+    }
+
+    /// Takes one byte that is neither data nor what each chunk needs.
+    fn overhead(&mut self) -> Result<(), &'static str> {
+        self.overhead = self.overhead.checked_sub(1).ok_or("chunk extensions are too long")?;
+        Ok(())
     }
 
     fn end_trailer(&mut self) -> Result<(), &'static str> {
@@ -307,6 +320,33 @@ mod tests {
         let trailers = framing.trailers().unwrap();
         let all: Vec<_> = trailers.iter().map(|(_, name, value)| (name, value)).collect();
         assert_eq!(all, [("X-Sum", &b"1"[..]), ("x-sum", &b"2"[..])]);
+    }
+
+    #[test]
+    fn there_may_be_as_many_chunks_as_a_body_needs() {
+        let mut sizes = ["1", "01", "1;e", "0000000000000005;an=\"extension\""].into_iter().cycle();
+        let chunk = |size: &str| {
+            let length = usize::from(*size.split(';').next().unwrap().as_bytes().last().unwrap() - b'0');
+            format!("{size}\r\n{}\r\n", "x".repeat(length))
+        };
+        for size in sizes.by_ref().take(4) {
+            let wire = chunk(size).repeat(50_000) + "0\r\n\r\n";
+            for piece in [wire.len(), 7] {
+                let decoded = decode(wire.as_bytes(), piece);
+                if size.len() > 10 {
+                    assert_eq!(
+                        decoded,
+                        Err("chunk extensions are too long"),
+                        "more is said of chunks than in them"
+                    );
+                } else {
+                    assert!(
+                        matches!(decoded, Ok((_, true, used)) if used == wire.len()),
+                        "{size} by {piece}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

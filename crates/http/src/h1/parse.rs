@@ -15,6 +15,8 @@ use crate::limits::Limits;
 use crate::message::{Request, Response, Version, check_target};
 use crate::name::{self, Id, Reading, id_of};
 
+/// How many bytes of an unfinished line are waited for before it is looked at again.
+const LOOKED_AT: usize = 4 * 1024;
 /// The most fields that `Connection` may name.
 const MAX_NOMINATED: usize = 32;
 
@@ -64,6 +66,12 @@ impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// Whether a head may have become whole, or too long a line, since `parsed` bytes of it were looked at: one that
+/// comes byte by byte is not to be read from its start with each of them.
+pub(super) fn may_be_whole(data: &[u8], parsed: usize) -> bool {
+    parsed == 0 || data.len() - parsed > LOOKED_AT || memchr::memchr(b'\n', &data[parsed..]).is_some()
 }
 
 /// Reads a request head; `None` while it is not whole.
@@ -150,7 +158,12 @@ fn target_of(headers: &mut Headers, target: &[u8], method: &Method) -> Result<Sp
         return Err(malformed);
     }
     headers.set(name::HOST, authority.as_bytes()).map_err(|_| malformed)?;
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let path = match path {
+        // RFC 9112 §3.2.4: it asks of the server itself.
+        "" if method == Method::OPTIONS => "*".to_owned(),
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("/{path}"),
+    };
     check_target(&path).map_err(|_| malformed)?;
     headers.keep_text(&path).map_err(|_| malformed)
 }

@@ -25,8 +25,6 @@ use crate::name;
 use crate::server::{Finish, ServerSettings, Service};
 use crate::timer;
 
-/// How many bytes of an unfinished line are waited for before it is looked at again.
-const LOOKED_AT: usize = 4 * 1024;
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
 /// How much is read of a client that goes on sending after its last answer.
@@ -50,9 +48,13 @@ async fn first_byte(shared: &RefCell<Connection>) -> bool {
     .await
 }
 
-/// Reads on, within `timeout`; `false` when there is nothing more.
-pub(crate) async fn read_more(shared: &RefCell<Connection>, timeout: Duration) -> bool {
-    shared.borrow().read_timer.arm(timeout);
+/// Bounds what is read until the timer is armed again.
+pub(crate) fn allow(shared: &RefCell<Connection>, within: Duration) {
+    shared.borrow().read_timer.arm(within);
+}
+
+/// Reads on; `false` when there is nothing more, or the time is over.
+pub(crate) async fn read_more(shared: &RefCell<Connection>) -> bool {
     std::future::poll_fn(|cx| shared.borrow_mut().poll_read(cx)).await
 }
 
@@ -78,6 +80,8 @@ pub(crate) async fn serve<S: Service>(
         }
         shared.borrow().read_timer.arm_idle_now(settings.idle_timeout);
         if !first_byte(&shared).await {
+            // Whoever has TLS is to know that nothing was cut off (RFC 9112 §9.8).
+            std::future::poll_fn(|cx| shared.borrow_mut().poll_farewell(cx)).await;
             return;
         }
     }
@@ -134,7 +138,7 @@ impl<S: Service> Exchange<'_, S> {
         std::future::poll_fn(|cx| {
             let mut this = self.shared.borrow_mut();
             loop {
-                if may_be_whole(this.buffer.data(), parsed) {
+                if parse::may_be_whole(this.buffer.data(), parsed) {
                     if let Some(head) = parse::request(this.buffer.data(), &self.settings.limits)? {
                         this.buffer.consume(head.len);
                         let is_fit = head.len <= max;
@@ -207,8 +211,10 @@ impl<S: Service> Exchange<'_, S> {
         if is_lent {
             drop(self.service.unread(&mut finish.under_way));
         }
-        let keep_alive =
-            keep_alive && !timer::is_draining() && self.shared.borrow_mut().may_go_on(&response.body);
+        let keep_alive = keep_alive
+            && !self.settings.idle_timeout.is_zero()
+            && !timer::is_draining()
+            && self.shared.borrow_mut().may_go_on(&response.body);
         let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
         let is_complete = finish.outcome.is_complete;
         drop(finish);
@@ -261,7 +267,12 @@ impl<S: Service> Exchange<'_, S> {
         let mut wire = &**self.shared;
         let mut has_waited = false;
         let sent = std::future::poll_fn(|cx| match sender.poll_send(&mut wire, cx) {
-            Poll::Ready(sent) => Poll::Ready(sent.map_err(SendError::report).is_ok()),
+            Poll::Ready(sent) => {
+                if matches!(sent, Err(SendError::Body(_))) && framing == BodyFraming::UntilClose {
+                    self.shared.borrow().stream.reset_when_closed();
+                }
+                Poll::Ready(sent.map_err(SendError::report).is_ok())
+            }
             Poll::Pending => {
                 has_waited = true;
                 self.shared.borrow_mut().poll_gone(cx).map(|()| false)
@@ -385,12 +396,6 @@ impl<S: Service> Exchange<'_, S> {
     }
 }
 
-/// Whether a head may have become whole, or too long a line, since `parsed` bytes of it were looked at: one that
-/// comes byte by byte is not to be read from its start with each of them.
-fn may_be_whole(data: &[u8], parsed: usize) -> bool {
-    parsed == 0 || data.len() - parsed > LOOKED_AT || memchr::memchr(b'\n', &data[parsed..]).is_some()
-}
-
 /// How an answer's body is framed, and whether it goes out at all (RFC 9110 §6.4.1).
 fn response_framing(
     response: &Response,
@@ -405,6 +410,10 @@ fn response_framing(
     if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
         let length = response.declared_length.or_else(|| body.length().filter(|_| !body.is_empty()));
         return (length.map_or(BodyFraming::None, BodyFraming::Length), false);
+    }
+    if status == StatusCode::RESET_CONTENT {
+        // It has no content, whatever an upstream thinks (RFC 9110 §15.3.6).
+        return (BodyFraming::Length(0), false);
     }
     match body.length() {
         Some(length) => (BodyFraming::Length(length), true),

@@ -156,7 +156,8 @@ pub(super) fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
     else {
         return;
     };
-    fields.append(name, value);
+    // A map has room for fewer names than a head within its limits may have; what is beyond that is left out.
+    let _ = fields.try_append(name, value);
 }
 
 pub(crate) fn trailers(fields: &HeaderMap) -> Headers {

@@ -1,4 +1,4 @@
-//! Between the socket and the `h2` crate: counts the frames a client sends, so that one that floods is sent away.
+//! Between the socket and the `h2` crate: counts the frames the other side sends, so that one that floods is sent away.
 //!
 //! The crate bounds what it keeps in memory; it answers pings and settings for as long as they come, and knows
 //! nothing of requests that were taken back after they had begun.
@@ -151,7 +151,7 @@ impl Meter {
 
     fn count(&self, kind: u8, flags: u8, len: u32) {
         if self.frames.replace(self.frames.get() + 1) == 0 && (kind != SETTINGS || flags & ACK != 0) {
-            // RFC 9113 §3.4: the preface is followed by the client's settings.
+            // RFC 9113 §3.4: either side begins with its settings.
             self.blame(Reason::PROTOCOL_ERROR);
         }
         let is_over = match kind {
@@ -234,6 +234,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Guard<T> {
         Self { stream, buffer, frames: Frames::default(), meter, lingered: 0 }
     }
 
+    /// Towards a server, which has no preface but its settings.
+    pub(super) fn of_server(stream: T, meter: Rc<Meter>) -> Self {
+        let frames = Frames { preface: PREFACE.len(), ..Frames::default() };
+        Self { stream, buffer: ReadBuffer::default(), frames, meter, lingered: 0 }
+    }
+
     fn poll_fill(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.buffer.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -265,7 +271,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Nothing more is heard of a client that is to go; the connection's task looks after each poll.
+        // Nothing more is heard of a side that is to go; the connection's task looks after each poll.
         if self.meter.fault().is_some() {
             return Poll::Pending;
         }

@@ -24,24 +24,24 @@ pub use settings::Http2Settings;
 
 use crate::h1::Connection;
 use crate::h1::server::read_more;
-use crate::server::ServerSettings;
 
 /// How a client that knows the server speaks HTTP/2 begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Whether a connection begins with the preface; reads on while that is open.
-pub(crate) async fn has_preface(shared: &RefCell<Connection>, settings: &ServerSettings) -> bool {
+/// Whether a connection begins with the preface; reads on while that is open. `None` when the connection, or the time
+/// for that, is over first.
+pub(crate) async fn has_preface(shared: &RefCell<Connection>) -> Option<bool> {
     loop {
         {
             let connection = shared.borrow();
             let data = connection.data();
             let len = data.len().min(PREFACE.len());
             if data[..len] != PREFACE[..len] || len == PREFACE.len() {
-                return len == PREFACE.len() && data[..len] == *PREFACE;
+                return Some(len == PREFACE.len() && data[..len] == *PREFACE);
             }
         }
-        if !read_more(shared, settings.head_timeout).await {
-            return false;
+        if !read_more(shared).await {
+            return None;
         }
     }
 }

@@ -125,7 +125,13 @@ impl Line {
             requests_left: settings.max_requests,
             settings,
         };
-        line.idle.arm_open(line.settings.idle_timeout);
+        // The first request is always waited for.
+        let first = if line.settings.idle_timeout.is_zero() {
+            line.settings.head_timeout
+        } else {
+            line.settings.idle_timeout
+        };
+        line.idle.arm_open(first);
         if let Some(interval) = line.settings.http2.ping_interval {
             line.keep_alive = line.connection.ping_pong().map(|pings| KeepAlive::new(pings, interval));
         }

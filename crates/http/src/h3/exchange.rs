@@ -139,12 +139,11 @@ impl<S: Service> Exchange<S> {
     ) {
         finish.outcome.status = response.status;
         let mut body = std::mem::take(&mut response.body);
-        let has_none = method == Method::HEAD
-            || response.status == StatusCode::NO_CONTENT
-            || response.status == StatusCode::NOT_MODIFIED;
+        let has_none = response.has_no_content(method);
         let declared =
             response.declared_length.or_else(|| body.length().filter(|_| !has_none || !body.is_empty()));
-        let length = declared.filter(|_| response.status != StatusCode::NO_CONTENT);
+        let says_length = !matches!(response.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        let length = declared.filter(|_| says_length);
         let ends = has_none || (body.length() == Some(0) && !body.may_have_trailers());
         let head = convert::response(&response, length, self.settings.server.as_deref());
         drop(response);

@@ -120,7 +120,11 @@ pub(crate) fn connection(input: &[u8]) {
     let (ours, hosts, at) = ours(input);
     let theirs = theirs(input, input.len().max(1));
     for (ours, theirs) in ours.iter().zip(&theirs) {
-        assert_eq!(ours, theirs, "{}", input.escape_ascii());
+        // RFC 9112 §3.2.4: of a whole server is asked by `*`, however a proxy was asked for it; hyper's `Uri` says `/`.
+        let is_of_server = ours.target == "*" && ours.method == "OPTIONS" && theirs.target == "/";
+        let expected =
+            if is_of_server { Seen { target: "*".to_owned(), ..theirs.clone() } } else { theirs.clone() };
+        assert_eq!(*ours, expected, "{}", input.escape_ascii());
     }
     if theirs.len() > ours.len() {
         // Behind the last request that both see stands one that only hyper takes.

@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod h2;
 #[cfg(test)]
 mod h2_between;
+#[cfg(test)]
+mod h2_node;
 #[cfg(test)]
 mod h2_upstream;
 #[cfg(test)]

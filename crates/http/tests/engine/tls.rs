@@ -3,11 +3,14 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lockgate_http::client::Timeouts;
 use lockgate_http::peer::{KeepAlive, Peer, PeerTls};
 use lockgate_http::resolver::Resolver;
+use lockgate_http::server::{ServerSettings, serve};
 use lockgate_http::tls::client_config;
+use lockgate_http::{ConnectionInfo, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -67,5 +70,30 @@ fn a_body_that_is_cut_off_without_one_is_not() {
         drop(upstream.into_inner().0);
         let answer = rest(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+    });
+}
+
+#[test]
+fn an_idle_client_is_told_that_its_connection_ends() {
+    on_a_worker(async {
+        let listener = listener().await;
+        let connector = tokio_rustls::TlsConnector::from(client_config(false));
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, from) = listener.accept().await.unwrap();
+        let (mut client, server) = tokio::try_join!(
+            connector.connect("localhost".try_into().unwrap(), client),
+            acceptor().accept(accepted)
+        )
+        .unwrap();
+        let settings =
+            ServerSettings { idle_timeout: Duration::from_millis(50), ..ServerSettings::default() };
+        let info = Rc::new(ConnectionInfo::new(from, from, true));
+        let stream = Stream::Server(Box::new(server));
+        tokio::task::spawn_local(serve(stream, info, Rc::new(Mirror), Rc::new(settings), false));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        // It fails where the connection just ends.
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
     });
 }

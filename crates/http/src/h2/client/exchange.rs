@@ -39,6 +39,8 @@ pub(super) struct Exchange {
     begun: Moment,
     interims: usize,
     passes_on: Option<h1::Interims>,
+    /// Frames the peer had sent when it was asked.
+    heard: u64,
 }
 
 /// An exchange that failed.
@@ -79,7 +81,9 @@ impl Exchange {
             Err(error) => (refusal, unsent) = (Some(error), Some(body)),
         }
         let silence = Silence { timer: None, is_armed: false, within: timeouts.read };
+        let heard = slot.meter().frames();
         Self {
+            heard,
             stream,
             refusal,
             unsent,
@@ -105,15 +109,21 @@ impl Exchange {
             let error = self.refusal.take().unwrap_or_else(|| Reason::REFUSED_STREAM.into());
             return Poll::Ready(Err(self.explain(&error)));
         };
-        upload.poll(cx).map_err(ClientError::RequestBody)?;
+        upload.poll(self.slot.meter(), cx).map_err(ClientError::RequestBody)?;
+        let mut is_switch = false;
         while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
             self.interims += 1;
-            if self.interims > MAX_INTERIM {
+            // RFC 9113 §8.6: there is nothing to go over to.
+            is_switch |= interim.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+            if self.interims > MAX_INTERIM || is_switch {
                 break;
             }
             if let Some(passes_on) = &self.passes_on {
                 passes_on.pass_on(&head::response(&interim.into_parts().0));
             }
+        }
+        if is_switch {
+            return Poll::Ready(Err(self.malformed("101 has no meaning in HTTP/2")));
         }
         if self.interims > MAX_INTERIM {
             return Poll::Ready(Err(self.malformed("too many interim responses")));
@@ -127,6 +137,10 @@ impl Exchange {
                     return Poll::Pending;
                 }
                 ready!(self.silence.poll(cx));
+                if self.slot.meter().frames() == self.heard {
+                    // Nothing came for anybody: the connection is likely to be dead, and not the request's fault.
+                    self.slot.retire();
+                }
                 Poll::Ready(Err(ClientError::Timeout { peer: self.slot.label() }))
             }
         }
@@ -190,7 +204,7 @@ impl Exchange {
         let mut silence = self.silence;
         silence.is_armed = false;
         response.body = Body::h2_response(ResponseBody {
-            open: Some(Open { stream, upload, silence, _slot: self.slot }),
+            open: Some(Open { stream, upload, silence, slot: self.slot }),
             data: Bytes::new(),
             length: declared,
             trailers: None,
@@ -211,13 +225,13 @@ struct Open {
     stream: RecvStream,
     upload: Upload,
     silence: Silence,
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl ResponseBody {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
         let Some(open) = &mut self.open else { return Poll::Ready(Ok(!self.data.is_empty())) };
-        open.upload.poll(cx)?;
+        open.upload.poll(open.slot.meter(), cx)?;
         while self.data.is_empty() {
             match open.stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => self.data = data,
@@ -241,7 +255,7 @@ impl ResponseBody {
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
         if let Some(open) = &mut self.open {
             // A failure shows when the response is read.
-            let _ = open.upload.poll(cx);
+            let _ = open.upload.poll(open.slot.meter(), cx);
         }
     }
 

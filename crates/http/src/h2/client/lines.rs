@@ -16,9 +16,10 @@ use tokio::sync::Notify;
 use crate::client::connect_any;
 use crate::error::ClientError;
 use crate::h1::client::Exchange;
+use crate::h2::Http2Settings;
+use crate::h2::guard::{Guard, Meter};
 use crate::h2::outflow::SEND_BUFFER;
 use crate::peer::{Address, Peer, Protocol};
-use crate::stream::Stream;
 use crate::timer::{self, Timer};
 
 /// Requests on one connection at a time, where the peer takes more.
@@ -59,6 +60,7 @@ pub(super) struct Line {
     lines: Rc<Lines>,
     active: Cell<usize>,
     requests: Cell<u32>,
+    meter: Rc<Meter>,
     /// Runs while nothing is under way.
     idle: Timer,
 }
@@ -168,7 +170,8 @@ impl Lines {
             return Ok(Found::Http1(Some(Exchange::new(stream, peer.clone(), remote))));
         }
         let failed = |error| ClientError::Connect { peer: peer.label().to_owned(), source: into_io(error) };
-        let (sender, connection) = greet(stream).await.map_err(failed)?;
+        let meter = Meter::new(&Http2Settings::default());
+        let (sender, connection) = greet(Guard::of_server(stream, meter.clone())).await.map_err(failed)?;
         self.room.set(room(&sender).max(1));
         let line = Rc::new(Line {
             sender: RefCell::new(Some(sender)),
@@ -177,6 +180,7 @@ impl Lines {
             lines: self.clone(),
             active: Cell::new(0),
             requests: Cell::new(0),
+            meter,
             idle: Timer::new(),
         });
         self.open.borrow_mut().push(line.clone());
@@ -188,7 +192,7 @@ impl Lines {
 
 /// Opens with the preface and waits for the peer's: how many requests it takes is known before the first is sent,
 /// and a server of HTTP/1.1 is found out before it has seen one.
-async fn greet(stream: Stream) -> Result<(Sender, Connection<Stream, Bytes>), h2::Error> {
+async fn greet(stream: Guard) -> Result<(Sender, Connection<Guard, Bytes>), h2::Error> {
     let (sender, mut connection) = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -223,11 +227,15 @@ fn room(sender: &Sender) -> usize {
 }
 
 /// Moves a connection's bytes, until it ends or was idle for too long.
-async fn drive(mut connection: Connection<Stream, Bytes>, line: Rc<Line>) {
+async fn drive(mut connection: Connection<Guard, Bytes>, line: Rc<Line>) {
     let mut is_leaving = false;
     loop {
         let is_over = poll_fn(|cx| match std::pin::Pin::new(&mut connection).poll(cx) {
             Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if line.meter.fault().is_some() => {
+                tracing::warn!(node = line.peer.label(), "node floods its HTTP/2 connection with frames");
+                Poll::Ready(true)
+            }
             Poll::Pending => line.idle.poll(cx).map(|()| false),
         });
         if is_over.await || is_leaving {
@@ -305,6 +313,11 @@ impl Slot {
     /// The connection takes no more requests.
     pub(super) fn retire(&self) {
         self.line.retire();
+    }
+
+    /// What the peer was seen to do on the connection.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.line.meter
     }
 }
 

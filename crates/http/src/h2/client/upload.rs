@@ -9,6 +9,7 @@ use h2::Reason;
 use super::replay::Replay;
 use crate::body::Body;
 use crate::error::BodyError;
+use crate::h2::guard::Meter;
 use crate::h2::outflow::{Outflow, Stopped};
 use crate::timer::Timer;
 
@@ -25,9 +26,14 @@ pub(super) struct Upload {
 impl Upload {
     /// Sends on what there is to send. Only the request's own body can fail it: a peer that takes no more may still
     /// answer.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+    pub(super) fn poll(&mut self, meter: &Meter, cx: &mut Context<'_>) -> Result<(), BodyError> {
         let Some(outflow) = &mut self.outflow else { return Ok(()) };
+        let before = outflow.sent();
         let sent = outflow.poll(&mut self.body, cx);
+        let moved = outflow.sent() - before;
+        if moved > 0 {
+            meter.has_sent(moved);
+        }
         match sent {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => self.body = Body::empty(),
