@@ -58,6 +58,24 @@ fn chunked_bodies_are_read_by_the_letter() {
 }
 
 #[test]
+fn bodies_of_many_chunks_are_read_by_the_letter() {
+    run(20, |random| {
+        let count = 10_000 + random.below(20_000);
+        let mut input = Vec::new();
+        for _ in 0..count {
+            let size = 1 + random.below(3);
+            let zeros = "0".repeat(random.below(size + 1));
+            let extension = if random.below(50) == 0 { ";ex" } else { "" };
+            input.extend_from_slice(format!("{zeros}{size}{extension}\r\n").as_bytes());
+            input.extend_from_slice(&b"abc"[..size]);
+            input.extend_from_slice(b"\r\n");
+        }
+        input.extend_from_slice(b"0\r\n\r\n");
+        bodies::body(&input);
+    });
+}
+
+#[test]
 fn connections_are_read_as_hyper_reads_them_or_refused_for_a_reason() {
     run(120_000, |random| {
         let connection = random.connection();
