@@ -117,9 +117,9 @@ impl FieldList {
             .map(|field| (field.id, name_text(&self.arena, field.name), self.bytes(field.value)))
     }
 
-    /// Writes the lines of the fields for which `keep` says yes.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, keep: impl Fn(Id, Span) -> bool) {
-        let (mut start, mut end) = (0, 0);
+    /// Writes the lines of the fields for which `keep` says yes, behind the line that stands at `first`.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, first: Span, keep: impl Fn(Id, Span) -> bool) {
+        let (mut start, mut end) = (first.start, first.end());
         for field in self.fields.iter().filter(|field| keep(field.id, field.name)) {
             if !field.is_line {
                 // Other white space around a value is allowed on the way in (RFC 9112 §5.1), and not passed on.

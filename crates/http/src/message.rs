@@ -57,6 +57,8 @@ pub struct Request {
     path_len: usize,
     original: Span,
     original_path_len: usize,
+    /// Where the request line stands among the headers, as it came; nowhere if it is not the one to be sent.
+    line: Span,
 }
 
 impl Request {
@@ -73,6 +75,7 @@ impl Request {
             path_len: 0,
             original: Span::default(),
             original_path_len: 0,
+            line: Span::default(),
         };
         request.set_target(target)?;
         (request.original, request.original_path_len) = (request.target, request.path_len);
@@ -81,10 +84,16 @@ impl Request {
 
     /// A request of which nothing is known: the stand-in for what was no request.
     pub fn blank() -> Self {
-        Self::from_parts(Method::GET, Version::Http11, Headers::new(), Span::default())
+        Self::from_parts(Method::GET, Version::Http11, Headers::new(), Span::default(), Span::default())
     }
 
-    pub(crate) fn from_parts(method: Method, version: Version, headers: Headers, target: Span) -> Self {
+    pub(crate) fn from_parts(
+        method: Method,
+        version: Version,
+        headers: Headers,
+        target: Span,
+        line: Span,
+    ) -> Self {
         let path_len = path_len(headers.text(target));
         let body = Body::empty();
         Self {
@@ -98,7 +107,15 @@ impl Request {
             path_len,
             original: target,
             original_path_len: path_len,
+            line,
         }
+    }
+
+    /// The request line as it came, where it says what the request says now.
+    pub(crate) fn line(&self) -> Option<Span> {
+        let method = self.method.as_str().as_bytes();
+        let is_same = || self.target == self.original && self.headers.bytes(self.line).starts_with(method);
+        (self.line != Span::default() && is_same()).then_some(self.line)
     }
 
     /// The target in origin form: path and query, as sent.

@@ -17,6 +17,8 @@ use crate::name::{self, Id, Reading, id_of};
 
 /// How many bytes of an unfinished line are waited for before it is looked at again.
 const LOOKED_AT: usize = 4 * 1024;
+/// What a request line has beside method and target.
+const LINE_REST: usize = "  HTTP/1.1\r\n".len();
 /// The most fields that `Connection` may name.
 const MAX_NOMINATED: usize = 32;
 
@@ -82,13 +84,17 @@ pub(crate) fn request(input: &[u8], limits: &Limits) -> Result<Option<RequestHea
 fn read_request(input: &[u8], limits: &Limits) -> Result<RequestHead, Stop> {
     let mut lexer = Lexer::new(input);
     let (method, target, version) = lexer.request_line(limits.target)?;
+    // The line is passed on as it stands, where it is the one to be sent: from a client of HTTP/1.1, in origin form.
+    let is_plain = version == Version::Http11 && matches!(target, [b'/', ..]);
+    let len = method.len() + target.len() + LINE_REST;
+    let line = if is_plain { Span::at(lexer.len() - len, len) } else { Span::default() };
     let (connection, mut headers) = fields(&mut lexer, input, limits)?;
     let framing = connection.framing(version, limits)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
     connection.check_host(version)?;
     let method = method_of(method)?;
     let target = target_of(&mut headers, target, &method)?;
-    let mut request = Request::from_parts(method, version, headers, target);
+    let mut request = Request::from_parts(method, version, headers, target, line);
     if version == Version::Http11 && matches!(framing, Framing::Done | Framing::Length(0)) {
         request.upgrade = connection.upgrade();
     }

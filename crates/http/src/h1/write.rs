@@ -28,17 +28,21 @@ pub(crate) fn request(
     framing: BodyFraming,
     keep_alive: bool,
 ) {
-    out.extend_from_slice(request.method.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(outgoing.target.map_or_else(|| request.target_bytes(), str::as_bytes));
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    if let Some(host) = outgoing.host {
-        field(out, "Host", host.as_bytes());
-    } else if !request.headers.contains(crate::name::HOST) {
-        // An HTTP/1.0 client need not name one; HTTP/1.1 must (RFC 9112 §3.2).
-        field(out, "Host", b"");
+    // What is passed on as it came stands in one piece with the fields behind it.
+    let mut line = request.line().filter(|_| outgoing.target.is_none()).unwrap_or_default();
+    if line == Span::default() {
+        out.extend_from_slice(request.method.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(outgoing.target.map_or_else(|| request.target_bytes(), str::as_bytes));
+        out.extend_from_slice(b" HTTP/1.1\r\n");
     }
-    fields(out, &request.headers, |id, name| {
+    // An HTTP/1.0 client need not name a host; HTTP/1.1 must (RFC 9112 §3.2).
+    let host = outgoing.host.or_else(|| (!request.headers.contains(crate::name::HOST)).then_some(""));
+    if let Some(host) = host {
+        out.extend_from_slice(request.headers.bytes(std::mem::take(&mut line)));
+        field(out, "Host", host.as_bytes());
+    }
+    fields(out, &request.headers, line, |id, name| {
         outgoing.replaces(id) || (id == Id::Other && outgoing.replaces_other(request.headers.bytes(name)))
     });
     out.extend_from_slice(outgoing.lines());
@@ -81,7 +85,7 @@ pub(crate) struct Signature<'a> {
 /// An interim answer (1xx).
 pub(crate) fn interim(out: &mut Vec<u8>, response: &Response) {
     status_line(out, response.status);
-    fields(out, &response.headers, |_, _| false);
+    fields(out, &response.headers, Span::default(), |_, _| false);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -92,7 +96,8 @@ pub(crate) fn response(
     signature: &Signature<'_>,
 ) {
     status_line(out, response.status);
-    fields(out, &response.headers, |id, _| id == Id::Server && signature.server.is_some());
+    let is_replaced = |id, _| id == Id::Server && signature.server.is_some();
+    fields(out, &response.headers, Span::default(), is_replaced);
     if !response.headers.contains(crate::name::DATE) {
         out.extend_from_slice(b"Date: ");
         lockgate_telemetry::clock::http_date(|date| out.extend_from_slice(date.as_bytes()));
@@ -115,6 +120,9 @@ pub(crate) fn response(
 }
 
 pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
+    if status == StatusCode::OK {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -122,8 +130,8 @@ pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn fields(out: &mut Vec<u8>, headers: &Headers, is_replaced: impl Fn(Id, Span) -> bool) {
-    headers.write(out, |id, name| !is_of_connection(id) && !is_replaced(id, name));
+fn fields(out: &mut Vec<u8>, headers: &Headers, first: Span, is_replaced: impl Fn(Id, Span) -> bool) {
+    headers.write(out, first, |id, name| !is_of_connection(id) && !is_replaced(id, name));
 }
 
 pub(crate) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
