@@ -12,6 +12,7 @@ use lockgate_proxy::{
     AccessLogSettings, ConnectionLimits, Listener, Live, Phase, Place, Worker, WorkerSettings, places,
 };
 use lockgate_telemetry::access_log::{AccessLog, Template};
+use lockgate_telemetry::metric::Metrics;
 use tokio::sync::watch;
 
 use crate::listen::Sockets;
@@ -61,6 +62,7 @@ pub(crate) fn start(
     sockets: &Sockets,
     live: &Live,
     log: Option<&(AccessLog, Arc<Template<Variable>>)>,
+    metrics: &Metrics,
     phase: &watch::Receiver<Phase>,
     crew: &Crew,
 ) -> anyhow::Result<Vec<Thread>> {
@@ -82,6 +84,7 @@ pub(crate) fn start(
                 template: template.clone(),
                 writer: log.writer().gathering(settings.access_log.buffer),
             }),
+            traffic: metrics.traffic(),
             phase: phase.clone(),
             place,
             started: started.clone(),
