@@ -107,7 +107,7 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let workers = workers::start(settings, &sockets, live, log.as_ref(), &metrics, &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
-    let shown = MetricsApi::new(settings, metrics, live, &*store);
+    let shown = MetricsApi::new(settings, metrics, live, &**store);
     let apis = serve_apis(&sockets, admin, tls, shown, live, &at)?;
     let reload = tokio::spawn(control.reload.run(changes));
     events.listen(data_dir);
