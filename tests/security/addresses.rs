@@ -3,7 +3,7 @@
 use lockgate_tests::{Connection, FakeUpstream, Gateway, Ports, Settings};
 use serde_json::{Value, json};
 
-fn restricted(gateway: &Gateway, upstream: &FakeUpstream, config: Value) {
+fn restricted(gateway: &Gateway, upstream: &FakeUpstream, config: &Value) {
     gateway.route("1", json!({"uri": "/x", "plugins": {"ip-restriction": config}}), &upstream.node());
 }
 
@@ -19,7 +19,7 @@ fn clients_are_let_in_or_kept_out_by_their_address() {
         (json!({"blacklist": ["127.0.0.1"]}), 403),
     ];
     for (config, status) in lists {
-        restricted(&gateway, &upstream, config.clone());
+        restricted(&gateway, &upstream, &config);
         let reply = gateway.request("GET", "/x", &["X-Forwarded-For: 10.0.0.1", "X-Real-IP: 10.0.0.1"], b"");
         assert_eq!(reply.status, status, "{config}");
         if status == 403 {
@@ -30,7 +30,7 @@ fn clients_are_let_in_or_kept_out_by_their_address() {
     restricted(
         &gateway,
         &upstream,
-        json!({"blacklist": ["127.0.0.1"], "message": "\"no\"", "response_code": 404}),
+        &json!({"blacklist": ["127.0.0.1"], "message": "\"no\"", "response_code": 404}),
     );
     let reply = gateway.get("/x");
     assert_eq!((reply.status, reply.text().as_str()), (404, "{\"message\":\"\\\"no\\\"\"}\n"));
@@ -43,7 +43,7 @@ fn behind_a_balancer_the_client_is_whom_it_names() {
     let listen = json!({"ip": "127.0.0.1", "port": ports.get(0)});
     let gateway =
         Gateway::with(Settings::new().set("apisix.proxy_protocol", json!({"listen_http_port": listen})));
-    restricted(&gateway, &upstream, json!({"whitelist": ["10.1.0.0/16"]}));
+    restricted(&gateway, &upstream, &json!({"whitelist": ["10.1.0.0/16"]}));
     for (client, status) in [("10.1.2.3", 200), ("10.2.2.3", 403)] {
         let request = format!(
             "PROXY TCP4 {client} 127.0.0.1 4000 80\r\nGET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

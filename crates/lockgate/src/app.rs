@@ -103,12 +103,10 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let first = changes.borrow_and_update().clone();
     control.reload.begin(first).await;
     let log = access_log(settings)?;
-    let (live, metrics) = (&control.live, control.metrics.clone());
-    let workers = workers::start(settings, &sockets, live, log.as_ref(), &metrics, &at, &crew)?;
+    let workers = workers::start(settings, &sockets, control.for_workers(), log.as_ref(), &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
-    let shown = MetricsApi::new(settings, metrics, live, &**store);
-    let apis = serve_apis(&sockets, admin, tls, shown, live, &at)?;
+    let apis = serve_apis(settings, &sockets, admin, tls, &control, &at)?;
     let reload = tokio::spawn(control.reload.run(changes));
     events.listen(data_dir);
     match predecessor {
@@ -202,11 +200,11 @@ async fn drain(
 
 /// Serves the Admin API, and the Control API and metrics where they are on, until the workers are told to end.
 fn serve_apis(
+    settings: &Settings,
     sockets: &Sockets,
     admin: Admin,
     tls: Option<Arc<ServerConfig>>,
-    metrics: MetricsApi,
-    live: &Live,
+    control: &Control,
     phase: &watch::Receiver<Phase>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let stop = || {
@@ -218,7 +216,7 @@ fn serve_apis(
         let resolver = admin.build.resolver.clone();
         let api = ControlApi {
             credentials: admin.build.shared.get(|| CredentialCache::new(resolver)),
-            live: live.clone(),
+            live: control.live.clone(),
             resources: admin.store.watch(),
             registry: admin.registry.clone(),
             loopback_hosts_only: socket.local_addr()?.ip().is_loopback(),
@@ -226,7 +224,8 @@ fn serve_apis(
         apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));
     }
     if let Some(socket) = sockets.metrics()? {
-        apis.push(tokio::spawn(lockgate_admin::serve_router(socket, metrics.router(), stop())));
+        let api = MetricsApi::new(settings, control.metrics.clone(), &control.live, &*admin.store);
+        apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));
     }
     if let Some(socket) = sockets.admin()? {
         apis.push(tokio::spawn(lockgate_admin::serve(socket, admin, tls, stop())));
@@ -241,6 +240,13 @@ struct Control {
     metrics: Arc<Metrics>,
     applied: watch::Receiver<Applied>,
     keyring: Option<Arc<Keyring>>,
+}
+
+impl Control {
+    /// What workers read, and what they count in.
+    fn for_workers(&self) -> (&Live, &Metrics) {
+        (&self.live, &self.metrics)
+    }
 }
 
 /// Gets ready to compile. Where the Admin API is to be on the data plane's port too, `admin_at` is where it is.

@@ -60,9 +60,8 @@ impl Drop for AtWork {
 pub(crate) fn start(
     settings: &Settings,
     sockets: &Sockets,
-    live: &Live,
+    (live, metrics): (&Live, &Metrics),
     log: Option<&(AccessLog, Arc<Template<Variable>>)>,
-    metrics: &Metrics,
     phase: &watch::Receiver<Phase>,
     crew: &Crew,
 ) -> anyhow::Result<Vec<Thread>> {

@@ -174,18 +174,18 @@ impl Prometheus {
     }
 
     fn describe(&self, cx: &RequestContext, source: Source, describe: &mut dyn FnMut(&Labelled<'_>, Pinned)) {
-        let none = RouteNames::default();
-        let names = cx.names().unwrap_or(&none);
-        let named = |name: &str| self.prefer_name && !name.is_empty();
-        let node = node(cx).map(|ip| ip.to_string()).unwrap_or_default();
+        let unnamed = RouteNames::default();
+        let RouteNames { name, service_id, service_name, .. } = cx.names().unwrap_or(&unnamed);
+        let prefers = |name: &str| self.prefer_name && !name.is_empty();
+        let address = node(cx).map(|ip| ip.to_string()).unwrap_or_default();
         let labelled = Labelled {
             code: cx.status,
-            route: if named(&names.name) { &names.name } else { cx.route_id() },
+            route: if prefers(name) { name } else { cx.route_id() },
             matched_uri: cx.matched_uri().unwrap_or_default(),
             matched_host: cx.matched_host().unwrap_or_default(),
-            service: if named(&names.service_name) { &names.service_name } else { &names.service_id },
+            service: if prefers(service_name) { service_name } else { service_id },
             consumer: cx.consumer.as_ref().map_or("", |consumer| &consumer.name),
-            node: &node,
+            node: &address,
             response_source: source.name(),
             disabled: self.disabled,
         };

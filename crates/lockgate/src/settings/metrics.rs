@@ -77,9 +77,11 @@ fn read_family(section: &mut Section<'_>, key: &'static str, family: Family, set
         let Some(labels) = Vec::<ExtraLabel>::read(&place) else { return };
         let is_twice = |at: usize, name: &str| labels[..at].iter().any(|other| other.name == name);
         match labels.iter().enumerate().find(|(at, one)| family.has(&one.name) || is_twice(*at, &one.name)) {
-            Some((_, label)) => place.complain(format!("the label {} is there already", label.name)),
-            None => Some(settings.extra_labels.clone_from(&labels)),
-        };
+            Some((_, label)) => {
+                place.complain::<()>(format!("the label {} is there already", label.name));
+            }
+            None => settings.extra_labels = labels,
+        }
     });
 }
 
@@ -156,8 +158,8 @@ mod tests {
             counted.status.extra_labels,
             [label("upstream", "upstream_addr"), label("who", "remote_addr")]
         );
-        assert_eq!(counted.status.expire, Duration::from_secs(60));
-        assert_eq!(counted.bandwidth.expire, Duration::from_secs(3600));
+        assert_eq!(counted.status.expire, Duration::from_mins(1));
+        assert_eq!(counted.bandwidth.expire, Duration::from_hours(1));
         assert_eq!(counted.latency, FamilySettings::default());
     }
 

@@ -16,6 +16,14 @@ const MOST: usize = 16 * 1024;
 /// A value of a label that the settings add is cut here, in bytes: clients may write it.
 const LONGEST: usize = 256;
 
+/// Mixed into a key, so that no word of it takes another one's part away by being 0.
+const SALT: [[u64; 2]; 4] = [
+    [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9],
+    [0x94d0_49bb_1331_11eb, 0xd6e8_feb8_6659_fd93],
+    [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db],
+    [0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3],
+];
+
 /// What has to live as long as a key is good: where a part of it is an address, what lies there.
 pub type Pinned = Option<Arc<dyn Any + Send + Sync>>;
 
@@ -31,8 +39,9 @@ impl Key {
     /// Of these numbers.
     #[inline]
     pub fn new(words: [u64; 7]) -> Self {
-        let [a, b, c, d, e, f, g] = words;
-        Self([a, b, c, d, e, f, g, 0])
+        let mut all = [0; 8];
+        all[..7].copy_from_slice(&words);
+        Self(all)
     }
 
     fn with(mut self, extra: &Extra) -> Self {
@@ -46,11 +55,8 @@ impl Key {
     /// Four products, none of which waits for another.
     #[inline]
     fn fold(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h] = self.0;
-        multiply(a ^ 0x9e37_79b9_7f4a_7c15, b ^ 0xbf58_476d_1ce4_e5b9)
-            ^ multiply(c ^ 0x94d0_49bb_1331_11eb, d ^ 0xd6e8_feb8_6659_fd93)
-            ^ multiply(e ^ 0xa076_1d64_78bd_642f, f ^ 0xe703_7ed1_a0b4_28db)
-            ^ multiply(g ^ 0x8ebc_6af0_9c88_c6e3, h ^ 0x5899_65cc_7537_4cc3)
+        let (pairs, _) = self.0.as_chunks();
+        pairs.iter().zip(&SALT).fold(0, |hash, ([a, b], [x, y])| hash ^ multiply(a ^ x, b ^ y))
     }
 }
 

@@ -147,7 +147,9 @@ fn labels_that_the_settings_add_are_told_apart_by_their_values() {
     let long = "x".repeat(300);
     for values in [["1", "", "2"], ["1", "", "2"], ["", "1", "2"], [&long, "", "3"]] {
         let mut extra = Extra::default();
-        values.iter().for_each(|value| extra.add(|out| out.extend_from_slice(value.as_bytes())));
+        for value in values {
+            extra.add(|out| out.extend_from_slice(value.as_bytes()));
+        }
         metrics.record(Key::new([0; 7]), &extra, &sample(1, None), |describe| {
             describe(&Labelled::default(), None);
         });
@@ -162,7 +164,7 @@ fn labels_that_the_settings_add_are_told_apart_by_their_values() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_not_met_for_long_is_given_up_and_begins_anew() {
-    let expire = Duration::from_secs(60);
+    let expire = Duration::from_mins(1);
     let settings = MetricSettings {
         status: FamilySettings { expire, ..FamilySettings::default() },
         max_series: 6,
@@ -220,7 +222,9 @@ proptest! {
             for work in &work {
                 let metrics = &metrics;
                 scope.spawn(move || {
-                    work.iter().for_each(|(route, time, part)| record(metrics, *route, &sample(*time, *part)));
+                    for (route, time, part) in work {
+                        record(metrics, *route, &sample(*time, *part));
+                    }
                 });
             }
         });
