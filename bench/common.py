@@ -120,6 +120,7 @@ def settings(directory, proxy, admin, workers):
                    "enable_control": False},
         "deployment": {"admin": {"admin_key": [{"name": "admin", "key": KEY, "role": "admin"}],
                                  "admin_listen": {"ip": "127.0.0.1", "port": admin}}},
+        "plugin_attr": {"prometheus": {"enable_export_server": False}},
         "nginx_config": {"worker_processes": workers,
                          "http": {"access_log": str(directory / "lockgate-access.log")}},
     }))

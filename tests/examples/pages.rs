@@ -14,7 +14,7 @@ fn blocks(plugin: &str) -> Vec<String> {
 
 #[test]
 fn the_commands_on_each_plugin_s_page_work_as_printed() {
-    for plugin in ["aws-lambda", "azure-functions", "openfunction", "openwhisk"] {
+    for plugin in ["aws-lambda", "azure-functions", "openfunction", "openwhisk", "prometheus"] {
         let upstream = FakeUpstream::fixed(r#"{"body": "Hello, Lockgate"}"#);
         let gateway = Gateway::start();
         let here = format!("http://{}", upstream.node());
@@ -22,6 +22,10 @@ fn the_commands_on_each_plugin_s_page_work_as_printed() {
             command
                 .replace("http://127.0.0.1:9080/apisix", &format!("http://{}/apisix", gateway.admin))
                 .replace("http://127.0.0.1:9080", &gateway.url(""))
+                .replace("http://127.0.0.1:9180", &format!("http://{}", gateway.admin))
+                .replace("http://127.0.0.1:9091", &format!("http://{}", gateway.metrics))
+                .replace("127.0.0.1:1980", &upstream.node())
+                .replace("$ADMIN_KEY", ADMIN_KEY)
                 .replace("edd1c9f034335f136f87ad84b625c8f1", ADMIN_KEY)
                 .replace("https://x9w6z07gb9.execute-api.us-east-1.amazonaws.com", &here)
                 .replace("https://NAME.azurewebsites.net", &here)

@@ -24,6 +24,7 @@ impl Dev {
         let admin = ports.get(1);
         let settings = format!(
             "apisix: {{enable_control: false}}\n\
+             plugin_attr: {{prometheus: {{enable_export_server: false}}}}\n\
              deployment: {{admin: {{admin_listen: {{ip: 127.0.0.1, port: {admin}}}}}}}\n"
         );
         write(&home.path().join("config.yaml"), &settings);

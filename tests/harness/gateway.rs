@@ -29,6 +29,8 @@ pub struct Gateway {
     pub control: SocketAddr,
     /// What probes call.
     pub status: SocketAddr,
+    /// Where metrics are shown.
+    pub metrics: SocketAddr,
     process: Option<Process>,
     settings: Settings,
     secrets: Mutex<Vec<String>>,
@@ -46,13 +48,14 @@ impl Gateway {
     pub fn with(settings: Settings) -> Self {
         let ports = Ports::take();
         let at = |index| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index)));
-        let (proxy, admin, control, status) = (at(0), at(1), at(2), at(3));
+        let (proxy, admin, control, status, metrics) = (at(0), at(1), at(2), at(3), at(4));
         let home = tempfile::tempdir().expect("the temporary directory is writable");
         let mut gateway = Self {
             proxy,
             admin,
             control,
             status,
+            metrics,
             process: None,
             settings,
             secrets: Mutex::default(),
@@ -79,6 +82,7 @@ impl Gateway {
             .env("LOCKGATE_PORT", self.proxy.port().to_string())
             .env("LOCKGATE_ADMIN_PORT", self.admin.port().to_string())
             .env("LOCKGATE_CONTROL_PORT", self.control.port().to_string())
+            .env("LOCKGATE_METRICS_PORT", self.metrics.port().to_string())
             .current_dir(self.home.path());
         command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(&mut command));
@@ -100,7 +104,8 @@ impl Gateway {
 
     /// Writes other settings to its file; whoever reads it next starts with them.
     pub fn rewrite(&self, settings: &Settings) {
-        let text = settings.render([self.proxy, self.admin, self.control, self.status].map(|at| at.port()));
+        let listeners = [self.proxy, self.admin, self.control, self.status, self.metrics];
+        let text = settings.render(listeners.map(|at| at.port()));
         std::fs::write(self.home.path().join("config.yaml"), text)
             .expect("the temporary directory is writable");
     }
@@ -201,6 +206,12 @@ impl Gateway {
     pub fn status_get(&self, path: &str) -> Reply {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.status);
         Connection::open(self.status).exchange(request)
+    }
+
+    /// GETs a path from the export server.
+    pub fn metrics_get(&self, path: &str) -> Reply {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.metrics);
+        Connection::open(self.metrics).exchange(request)
     }
 
     /// PUTs a resource that must be accepted; answers with the reply's body.

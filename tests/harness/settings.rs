@@ -81,8 +81,8 @@ impl Settings {
         self
     }
 
-    /// Starts with this file, which takes the variables `LOCKGATE_IP`, `LOCKGATE_PORT`, `LOCKGATE_ADMIN_PORT`
-    /// and `LOCKGATE_CONTROL_PORT`.
+    /// Starts with this file, which takes the variables `LOCKGATE_IP`, `LOCKGATE_PORT`, `LOCKGATE_ADMIN_PORT`,
+    /// `LOCKGATE_CONTROL_PORT` and `LOCKGATE_METRICS_PORT`.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
@@ -96,9 +96,9 @@ impl Settings {
         self
     }
 
-    /// The configuration file, with these ports of the data plane, the Admin API, the Control API and probes; JSON
-    /// is YAML.
-    pub(crate) fn render(&self, [proxy, admin, control, status]: [u16; 4]) -> String {
+    /// The configuration file, with these ports of the data plane, the Admin API, the Control API, probes and metrics;
+    /// JSON is YAML.
+    pub(crate) fn render(&self, [proxy, admin, control, status, metrics]: [u16; 5]) -> String {
         let mut file = json!({
             "apisix": {
                 "node_listen": [{"ip": "127.0.0.1", "port": proxy, "enable_http2": true}],
@@ -111,6 +111,7 @@ impl Settings {
                 "admin_listen": {"ip": "127.0.0.1", "port": admin},
             }},
             "nginx_config": {"worker_processes": 1},
+            "plugin_attr": {"prometheus": {"export_addr": {"ip": "127.0.0.1", "port": metrics}}},
         });
         for (path, value) in &self.patches {
             let mut at = &mut file;

@@ -1,5 +1,6 @@
 //! Secrets stay secret, headers stay where they belong, and the Admin API stays closed.
 
+mod addresses;
 mod certificates;
 
 use std::path::Path;

@@ -59,10 +59,13 @@ fn a_gateway_starts_while_etcd_is_away_and_comes_up_with_it() {
     }
     let (_, status) = gateway.admin("GET", "/status", Value::Null);
     assert!(status["store"]["trouble"].as_str().unwrap().contains("etcd"), "{status}");
+    let metrics = || gateway.metrics_get("/apisix/prometheus/metrics").text();
+    assert!(metrics().contains("\napisix_etcd_reachable 0\n"), "{}", metrics());
     etcd.restart();
     eventually("it is served", || (gateway.get("/x").status == 200).then_some(()));
     assert_eq!(gateway.status_get("/status/ready").status, 200);
     assert_eq!(gateway.admin("GET", "/routes/1", Value::Null).0, 200);
+    assert!(metrics().contains("\napisix_etcd_reachable 1\n"), "{}", metrics());
     etcd.kill();
     eventually("it is noticed", || {
         let (_, status) = gateway.admin("GET", "/status", Value::Null);
@@ -74,7 +77,10 @@ fn a_gateway_starts_while_etcd_is_away_and_comes_up_with_it() {
 /// Runs a gateway that must not start.
 fn refused(deployment: &Value) -> Finished {
     let home = tempfile::tempdir().expect("the temporary directory is writable");
-    let file = json!({"apisix": {"node_listen": 0}, "deployment": deployment}).to_string();
+    let file = json!({"apisix": {"node_listen": 0}, "deployment": deployment, "plugin_attr": {
+        "prometheus": {"enable_export_server": false},
+    }});
+    let file = file.to_string();
     std::fs::write(home.path().join("config.yaml"), file).expect("the temporary directory is writable");
     let mut command = Command::new(lockgate());
     Process::start(command.args(["run", "-c", "config.yaml"]).current_dir(home.path())).finish()

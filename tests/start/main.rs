@@ -29,7 +29,8 @@ fn check(text: &str) -> Finished {
 
 fn settings_file(home: &Path, proxy: u16, admin: u16) {
     let text = format!(
-        "apisix:\n  enable_control: false\n  node_listen:\n    - {{ip: 127.0.0.1, port: {proxy}}}\n\
+        "plugin_attr: {{prometheus: {{enable_export_server: false}}}}\n\
+         apisix:\n  enable_control: false\n  node_listen:\n    - {{ip: 127.0.0.1, port: {proxy}}}\n\
          deployment:\n  admin:\n    admin_listen: {{ip: 127.0.0.1, port: {admin}}}\n"
     );
     std::fs::write(home.join("config.yaml"), text).expect("the temporary directory is writable");
@@ -104,6 +105,27 @@ fn a_taken_port_of_the_control_api_is_named_with_its_setting() {
     let end = run(home.path(), &["run", "-c", "config.yaml", "--data-dir", "data"]).finish();
     assert!(end.code.is_some_and(|code| code != 0), "{end:?}");
     assert!(end.output.contains(&format!("127.0.0.1:{port} (apisix.control)")), "{end:?}");
+}
+
+#[test]
+fn a_taken_port_of_the_export_server_is_named_and_lets_only_dev_go_on() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let port = holder.local_addr().expect("a bound socket has an address").port();
+    let home = directory();
+    settings_file(home.path(), closed_port(), closed_port());
+    let path = home.path().join("config.yaml");
+    let text = std::fs::read_to_string(&path).expect("just written");
+    let text = text.replace("enable_export_server: false", &format!("export_addr: {{port: {port}}}"));
+    std::fs::write(&path, text).expect("the temporary directory is writable");
+    let end = run(home.path(), &["run", "-c", "config.yaml", "--data-dir", "data"]).finish();
+    assert!(end.code.is_some_and(|code| code != 0), "{end:?}");
+    let named = format!("127.0.0.1:{port} (plugin_attr.prometheus.export_addr)");
+    assert!(end.output.contains(&named), "{end:?}");
+    let dev = run(home.path(), &["dev", "-c", "config.yaml", "--data-dir", "data"]);
+    eventually("lockgate dev should say that metrics are not shown, and go on", || {
+        let said = dev.output();
+        (said.contains("metrics are not shown") && said.contains("http://127.0.0.1:")).then_some(())
+    });
 }
 
 #[test]
@@ -280,7 +302,8 @@ fn variables_of_the_environment_stand_in_settings() {
     let ports = Ports::take();
     let home = directory();
     let text = format!(
-        "apisix:\n  enable_control: false\n  node_listen:\n    - {{ip: 127.0.0.1, port: \"${{{{A_PORT}}}}\"}}\n\
+        "plugin_attr: {{prometheus: {{enable_export_server: false}}}}\n\
+         apisix:\n  enable_control: false\n  node_listen:\n    - {{ip: 127.0.0.1, port: \"${{{{A_PORT}}}}\"}}\n\
          deployment:\n  admin:\n    admin_listen: {{ip: 127.0.0.1, port: \"${{{{NO_SUCH:={}}}}}\"}}\n",
         ports.get(1)
     );

@@ -21,6 +21,7 @@ fn resources_and_ports_pass_on_and_the_last_one_exits_with_0() {
     gateways.wait_for_first();
     assert_eq!(gateways.first.get("/one").status, 200);
     assert_eq!(gateways.first.control_get("/v1/aws/credentials").status, 200);
+    assert_eq!(gateways.first.metrics_get("/apisix/prometheus/metrics").status, 200);
     gateways.first.route("2", json!({"uri": "/two"}), &upstream.node());
     gateways.upgrade();
     assert_eq!(gateways.first.get("/two").status, 200);

@@ -51,6 +51,8 @@ pub struct Request {
     /// that came by HTTP/1.1, or by an extended CONNECT (RFC 8441), and it is passed on only where
     /// [`crate::Outgoing::upgrade`] says so.
     pub upgrade: Option<Box<str>>,
+    /// Bytes of its head, as it came; 0 by HTTP/2 and HTTP/3, which pack it.
+    pub head_bytes: u32,
     /// Where interim answers go.
     pub(crate) interims: Option<Interims>,
     target: Span,
@@ -70,6 +72,7 @@ impl Request {
             headers: Headers::new(),
             body: Body::empty(),
             upgrade: None,
+            head_bytes: 0,
             interims: None,
             target: Span::default(),
             path_len: 0,
@@ -102,6 +105,7 @@ impl Request {
             headers,
             body,
             upgrade: None,
+            head_bytes: 0,
             interims: None,
             target,
             path_len,

@@ -20,6 +20,7 @@ use lockgate_resource::{Applied, Id, Kind, Record, Resources, Revision};
 use lockgate_secret::Keeper;
 use lockgate_store::{Check, Keyring, Store};
 use lockgate_telemetry::access_log::{AccessLog, Escape, Template};
+use lockgate_telemetry::metric::Metrics;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -32,6 +33,7 @@ use crate::event::{Events, Giving};
 use crate::functions;
 use crate::handover::{Predecessor, Program};
 use crate::listen::Sockets;
+use crate::metrics_api::MetricsApi;
 use crate::reload::Reload;
 use crate::secrets::Referred;
 use crate::settings::{self, Settings};
@@ -101,10 +103,10 @@ async fn serve(start: &Start<'_>) -> anyhow::Result<()> {
     let first = changes.borrow_and_update().clone();
     control.reload.begin(first).await;
     let log = access_log(settings)?;
-    let workers = workers::start(settings, &sockets, &control.live, log.as_ref(), &at, &crew)?;
+    let workers = workers::start(settings, &sockets, control.for_workers(), log.as_ref(), &at, &crew)?;
     predecessor.map(Predecessor::wait_to_begin).transpose()?;
     phase.send_replace(Phase::Serving);
-    let apis = serve_apis(&sockets, admin, tls, &control.live, &at)?;
+    let apis = serve_apis(settings, &sockets, admin, tls, &control, &at)?;
     let reload = tokio::spawn(control.reload.run(changes));
     events.listen(data_dir);
     match predecessor {
@@ -196,12 +198,13 @@ async fn drain(
     joining.await?
 }
 
-/// Serves the Admin API, and the Control API where it is on, until the workers are told to end.
+/// Serves the Admin API, and the Control API and metrics where they are on, until the workers are told to end.
 fn serve_apis(
+    settings: &Settings,
     sockets: &Sockets,
     admin: Admin,
     tls: Option<Arc<ServerConfig>>,
-    live: &Live,
+    control: &Control,
     phase: &watch::Receiver<Phase>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let stop = || {
@@ -213,11 +216,15 @@ fn serve_apis(
         let resolver = admin.build.resolver.clone();
         let api = ControlApi {
             credentials: admin.build.shared.get(|| CredentialCache::new(resolver)),
-            live: live.clone(),
+            live: control.live.clone(),
             resources: admin.store.watch(),
             registry: admin.registry.clone(),
             loopback_hosts_only: socket.local_addr()?.ip().is_loopback(),
         };
+        apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));
+    }
+    if let Some(socket) = sockets.metrics()? {
+        let api = MetricsApi::new(settings, control.metrics.clone(), &control.live, &*admin.store);
         apis.push(tokio::spawn(lockgate_admin::serve_router(socket, api.router(), stop())));
     }
     if let Some(socket) = sockets.admin()? {
@@ -230,8 +237,16 @@ fn serve_apis(
 struct Control {
     reload: Reload,
     live: Live,
+    metrics: Arc<Metrics>,
     applied: watch::Receiver<Applied>,
     keyring: Option<Arc<Keyring>>,
+}
+
+impl Control {
+    /// What workers read, and what they count in.
+    fn for_workers(&self) -> (&Live, &Metrics) {
+        (&self.live, &self.metrics)
+    }
 }
 
 /// Gets ready to compile. Where the Admin API is to be on the data plane's port too, `admin_at` is where it is.
@@ -244,6 +259,7 @@ fn control(settings: &Settings, data_dir: &Path, admin_at: Option<SocketAddr>) -
     build.negotiates_http2 = settings.negotiate_http2;
     let discovery = discovery(settings)?;
     build.shared.get(|| discovery);
+    let metrics = build.shared.get(|| Metrics::new(settings.metrics.counted.clone()));
     let keep_alive = KeepAlive {
         connections: settings.upstream.keepalive,
         timeout: settings.upstream.keepalive_timeout,
@@ -258,7 +274,7 @@ fn control(settings: &Settings, data_dir: &Path, admin_at: Option<SocketAddr>) -
     let (built_in, serves) = (admin_at.map(admin_route), settings.serves_requests());
     let secrets = Referred::new(secrets, compiler.build.secrets.clone());
     let reload = Reload { compiler, live: live.clone(), applied: sender, built_in, secrets, serves };
-    Ok(Control { reload, live, applied, keyring })
+    Ok(Control { reload, live, metrics, applied, keyring })
 }
 
 /// Whom peers' certificates may be from, before any peer is connected to.

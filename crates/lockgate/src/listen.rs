@@ -22,6 +22,7 @@ pub(crate) struct Sockets {
     admin: Option<Port>,
     control: Option<Port>,
     status: Option<Port>,
+    metrics: Option<Port>,
     functions: Option<Port>,
 }
 
@@ -74,13 +75,15 @@ impl Sockets {
             port.with_context(|| format!("probes are answered at {asked} (apisix.status)"))
         });
         let status = status.transpose()?;
+        let metrics = settings.metrics.export.map(|asked| Port::of_metrics(asked, settings, &mut taken));
+        let metrics = metrics.transpose()?.flatten();
         let functions = &settings.functions;
         let functions = (!functions.list.is_empty()).then(|| Port::of_functions(functions, &mut taken));
         let functions = functions.transpose()?;
         for unused in taken {
             tracing::warn!(address = %unused.asked, "no longer listened on, as the settings have it");
         }
-        Ok(Self { proxy, quic, admin, control, status, functions })
+        Ok(Self { proxy, quic, admin, control, status, metrics, functions })
     }
 
     /// Where clients call the data plane by themselves.
@@ -111,6 +114,11 @@ impl Sockets {
     /// The Control API's socket, where it is on.
     pub(crate) fn control(&self) -> io::Result<Option<tokio::net::TcpListener>> {
         self.control.as_ref().map(Port::listener).transpose()
+    }
+
+    /// The export server's socket, where it is on.
+    pub(crate) fn metrics(&self) -> io::Result<Option<tokio::net::TcpListener>> {
+        self.metrics.as_ref().map(Port::listener).transpose()
     }
 
     /// The socket that probes call, where they may.
@@ -144,7 +152,7 @@ impl Sockets {
     /// All of them, for the next gateway.
     pub(crate) fn to_give(&self) -> io::Result<Vec<(Role, SocketAddr, TcpListener)>> {
         let ports = self.proxy.iter().chain(&self.admin).chain(&self.control).chain(&self.status);
-        let ports = ports.chain(&self.functions);
+        let ports = ports.chain(&self.metrics).chain(&self.functions);
         let each = ports.flat_map(|port| port.sockets.iter().map(move |socket| (port, socket)));
         each.map(|(port, socket)| Ok((port.role, port.asked, socket.try_clone()?))).collect()
     }
@@ -163,6 +171,24 @@ impl Port {
             sockets.push(socket);
         }
         Ok(Self { role, asked, sockets, service: ListenerSettings::default() })
+    }
+
+    /// The export server's port; `None` where it is taken and may be.
+    fn of_metrics(
+        asked: SocketAddr,
+        settings: &Settings,
+        taken: &mut Vec<Taken>,
+    ) -> anyhow::Result<Option<Self>> {
+        match Self::open(Role::Metrics, asked, 1, taken) {
+            Ok(port) => Ok(Some(port)),
+            Err(error) if settings.metrics.is_export_optional => {
+                tracing::warn!("metrics are not shown: {error:#}");
+                Ok(None)
+            }
+            Err(error) => Err(error).with_context(|| {
+                format!("metrics are shown at {asked} (plugin_attr.prometheus.export_addr)")
+            }),
+        }
     }
 
     /// The functions' port, or any that is free where it is taken and nobody asked for it.

@@ -11,6 +11,7 @@ mod event;
 mod functions;
 mod handover;
 mod listen;
+mod metrics_api;
 mod quic;
 mod reload;
 mod secrets;

@@ -9,6 +9,7 @@ mod environment;
 mod etcd;
 mod function;
 mod limits;
+mod metrics;
 mod proxy_protocol;
 mod read;
 mod routing;
@@ -41,6 +42,7 @@ pub(crate) use deployment::{Deployment, DeploymentRole, Provider};
 pub(crate) use etcd::Etcd;
 pub(crate) use function::{Functions, KeyPair};
 pub(crate) use limits::Limits;
+pub(crate) use metrics::Metrics;
 pub(crate) use proxy_protocol::ProxyProtocol;
 pub(crate) use read::{Problem, Warning};
 pub(crate) use ssl::{Ssl, SslListener};
@@ -89,6 +91,8 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     /// `nginx_config.event`, `lockgate.limits` and some of `nginx_config.http`: bounds that are no matter of time.
     pub(crate) limits: Limits,
+    /// `plugin_attr.prometheus`: what is counted, and where it is shown. Default: at 127.0.0.1:9091.
+    pub(crate) metrics: Metrics,
     /// `lockgate.secrets`: how secrets are kept that managers have.
     pub(crate) secrets: lockgate_secret::Settings,
     /// `nginx_config.http.upstream`: connections kept to nodes.
@@ -328,11 +332,14 @@ impl Settings {
             check(format!("apisix.proxy_protocol.{key}"), ip);
         }
         check("deployment.admin.admin_listen".to_owned(), self.admin.listen.ip());
-        for (path, address) in [("apisix.control", self.control), ("apisix.status", self.status)] {
+        let (control, status) = (("apisix.control", self.control), ("apisix.status", self.status));
+        let metrics = ("plugin_attr.prometheus.export_addr", self.metrics.export);
+        for (path, address) in [control, status, metrics] {
             if let Some(address) = address {
                 check(path.to_owned(), address.ip());
             }
         }
+        self.metrics.is_export_optional = true;
         if problems.is_empty() { Ok(self) } else { Err(SettingsError { problems }) }
     }
 }

@@ -12,6 +12,7 @@ use lockgate_proxy::{
     AccessLogSettings, ConnectionLimits, Listener, Live, Phase, Place, Worker, WorkerSettings, places,
 };
 use lockgate_telemetry::access_log::{AccessLog, Template};
+use lockgate_telemetry::metric::Metrics;
 use tokio::sync::watch;
 
 use crate::listen::Sockets;
@@ -59,7 +60,7 @@ impl Drop for AtWork {
 pub(crate) fn start(
     settings: &Settings,
     sockets: &Sockets,
-    live: &Live,
+    (live, metrics): (&Live, &Metrics),
     log: Option<&(AccessLog, Arc<Template<Variable>>)>,
     phase: &watch::Receiver<Phase>,
     crew: &Crew,
@@ -82,6 +83,7 @@ pub(crate) fn start(
                 template: template.clone(),
                 writer: log.writer().gathering(settings.access_log.buffer),
             }),
+            traffic: metrics.traffic(),
             phase: phase.clone(),
             place,
             started: started.clone(),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct RequestContext {
     pub upstream: UpstreamTrace,
     /// The status of the answer; 0 before there is one.
     pub status: u16,
+    /// Bytes of the request, as far as its head says: the head itself, by HTTP/1.1, and a body of known length.
+    pub bytes_received: u64,
     /// Bytes of the answer's body that were sent.
     pub body_bytes_sent: u64,
     /// Bytes of the answer's head that were sent; 0 by HTTP/2 and HTTP/3, which pack it.
@@ -47,6 +50,11 @@ pub struct RequestContext {
     pub duration: Duration,
     /// Which of the route's `uris` matched.
     pub matched_uri: u32,
+    /// Which of its hosts matched, counted from one; `None` where hosts did not decide.
+    pub matched_host: Option<NonZeroU32>,
+    /// Tells the matched route, in the form it has now, from every other one and from what it was before; 0 before
+    /// one was found.
+    pub route_number: u64,
     /// Where names of the route are found; `None` where there are none to find.
     pub directory: Option<Rc<dyn Directory>>,
     /// Who calls, once a plugin has found out.
@@ -65,6 +73,8 @@ pub struct RequestContext {
 pub struct UpstreamTrace {
     /// The address that was asked last.
     pub address: Option<SocketAddr>,
+    /// Whether that is a node of an upstream: a function is none.
+    pub is_node: bool,
     /// The status it gave; 0 when it gave none.
     pub status: u16,
     /// From the first try to the head of its answer.
@@ -94,7 +104,10 @@ impl RequestContext {
             body_bytes_sent: 0,
             head_bytes_sent: 0,
             duration: Duration::ZERO,
+            bytes_received: 0,
             matched_uri: 0,
+            matched_host: None,
+            route_number: 0,
             directory: None,
             consumer: None,
             credential: None,
@@ -117,6 +130,12 @@ impl RequestContext {
     /// The one of the route's `uris` that matched.
     pub fn matched_uri(&self) -> Option<&str> {
         self.names()?.uris.get(self.matched_uri as usize).map(String::as_str)
+    }
+
+    /// The one of the route's hosts that matched; `None` where hosts did not decide.
+    pub fn matched_host(&self) -> Option<&str> {
+        let at = self.matched_host?.get() as usize - 1;
+        self.names()?.hosts.get(at).map(String::as_str)
     }
 
     /// What the route and its service are called; `None` before one was found.

@@ -31,4 +31,7 @@ pub struct RouteNames {
     pub service_name: String,
     /// The route's `uris`, by which [`crate::RequestContext::matched_uri`] counts.
     pub uris: Vec<String>,
+    /// The hosts that the route is for, its own or its service's, by which [`crate::RequestContext::matched_host`]
+    /// counts.
+    pub hosts: Vec<String>,
 }

@@ -18,7 +18,8 @@ pub(crate) trait Erased: Send + Sync {
     fn before_proxy<'a>(&'a self, request: &'a mut Request, cx: &'a mut RequestContext) -> Running<'a>;
     fn header_filter(&self, response: &mut Response, cx: &mut RequestContext);
     fn body_filter(&self, body: Body, cx: &mut RequestContext) -> Body;
-    fn log(&self, cx: &RequestContext);
+    fn logs_once(&self) -> bool;
+    fn log(&self, request: &Request, cx: &RequestContext);
 }
 
 impl<P: Plugin> Erased for P {
@@ -46,7 +47,11 @@ impl<P: Plugin> Erased for P {
         Plugin::body_filter(self, body, cx)
     }
 
-    fn log(&self, cx: &RequestContext) {
-        Plugin::log(self, cx);
+    fn logs_once(&self) -> bool {
+        P::LOGS_ONCE
+    }
+
+    fn log(&self, request: &Request, cx: &RequestContext) {
+        Plugin::log(self, request, cx);
     }
 }

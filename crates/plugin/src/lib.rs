@@ -46,6 +46,9 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const PRIORITY: i32;
     /// The phases it takes part in; a phase that is not named here is never called.
     const PHASES: &'static [Phase];
+    /// Whether it looks at what happened once a request only: that of a global rule leaves it to that of the route,
+    /// where there is one. Of the phase `log` alone.
+    const LOGS_ONCE: bool = false;
     /// What users write.
     type Config: DeserializeOwned + JsonSchema;
 
@@ -105,7 +108,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 
     /// Looks at what happened, when the last byte is out.
-    fn log(&self, _cx: &RequestContext) {}
+    fn log(&self, _request: &Request, _cx: &RequestContext) {}
 }
 
 /// What a plugin may use while it is built.

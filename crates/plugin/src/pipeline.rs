@@ -158,10 +158,13 @@ impl Pipeline {
         !self.log.is_empty()
     }
 
-    /// Runs the phase of that name.
-    pub fn log(&self, request: &Request, cx: &RequestContext) {
+    /// Runs the phase of that name. Plugins that look once a request only are left to `others`.
+    pub fn log(&self, request: &Request, cx: &RequestContext, others: Option<&Self>) {
         for step in self.log.iter().filter(|step| step.applies(request, cx)) {
-            step.plugin.log(cx);
+            let has_twin = |others: &Self| step.plugin.logs_once() && others.has(&step.name);
+            if !others.is_some_and(has_twin) {
+                step.plugin.log(request, cx);
+            }
         }
     }
 }

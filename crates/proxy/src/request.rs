@@ -110,13 +110,15 @@ fn find<'a>(
         let found = found.ok_or(ProxyError::NoRoute)?;
         let params: Vec<_> =
             found.parameters(path).map(|(name, value)| (name.into(), value.into())).collect();
-        (&**found.value, found.tail, params, found.uri_index())
+        (&**found.value, found.tail, params, (found.uri_index(), found.host_index()))
     };
-    let (route, tail, params, matched_uri) = found;
+    let (route, tail, params, matched) = found;
     // The tail is cut off what the client sent, of which only the normal reading is known to plugins.
     let tail = tail.map(|len| reading.map_or(len, |reading| reading.in_normal(len)));
-    (cx.matched_prefix, cx.params, cx.matched_uri) = (tail, params, matched_uri);
+    (cx.matched_prefix, cx.params) = (tail, params);
+    (cx.matched_uri, cx.matched_host) = matched;
     cx.set_route_id(route.id.as_str());
+    cx.route_number = route.number;
     Ok(route)
 }
 

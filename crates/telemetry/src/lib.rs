@@ -2,4 +2,5 @@
 
 pub mod access_log;
 pub mod clock;
+pub mod metric;
 pub mod text;

@@ -170,12 +170,13 @@ impl<S: Service> Exchange<'_, S> {
 
     /// Has a request answered; `false` when the connection is over.
     async fn answer(&self, head: RequestHead) -> bool {
-        let RequestHead { mut request, framing, keep_alive, expects_continue, .. } = head;
+        let RequestHead { mut request, framing, keep_alive, expects_continue, len, .. } = head;
         if framing.length().is_some_and(|length| length > self.settings.max_body) {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             self.refuse(Refusal::new(status, "request body is too large")).await;
             return false;
         }
+        request.head_bytes = u32::try_from(len).unwrap_or(u32::MAX);
         if request.version == Version::Http11 {
             request.interims = Some(Interims::new(self.shared));
         }

@@ -61,6 +61,8 @@ pub(crate) enum Role {
     Control,
     /// What probes ask.
     Status,
+    /// Where metrics are shown.
+    Metrics,
 }
 
 /// Why they do not understand each other.

@@ -11,8 +11,8 @@ use lockgate_proxy::Routing;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    AccessLog, Admin, Deployment, Encryption, Escape, Functions, Http, Limits, Listener, ProxyProtocol,
-    Settings, Ssl, UpstreamPool, Workers,
+    AccessLog, Admin, Deployment, Encryption, Escape, Functions, Http, Limits, Listener, Metrics,
+    ProxyProtocol, Settings, Ssl, UpstreamPool, Workers,
 };
 
 /// APISIX's line.
@@ -53,6 +53,7 @@ impl Default for Settings {
                 http2: Http2Settings::default(),
             },
             limits: Limits::default(),
+            metrics: Metrics::default(),
             secrets: lockgate_secret::Settings::default(),
             upstream: UpstreamPool { keepalive: 320, keepalive_timeout: minute, keepalive_requests: 1000 },
             access_log: AccessLog {

@@ -73,7 +73,7 @@ pub(super) fn read_own(section: &mut Section<'_>, limits: &mut Limits) {
 }
 
 /// A count that is not zero.
-fn set_count(section: &mut Section<'_>, key: &'static str, field: &mut usize) {
+pub(super) fn set_count(section: &mut Section<'_>, key: &'static str, field: &mut usize) {
     let Some(place) = section.place(key) else { return };
     match u64::read(&place) {
         Some(0) => place.refuse("a count from 1 on").unwrap_or_default(),

@@ -15,6 +15,7 @@ use super::deployment;
 use super::discovery;
 use super::function;
 use super::limits;
+use super::metrics;
 use super::proxy_protocol;
 use super::read::{Place, Readable, Report, Section};
 use super::routing;
@@ -54,8 +55,14 @@ pub(super) fn read(value: &Value, report: &Report, settings: &mut Settings) {
             lockgate.set("pass_expect", &mut settings.pass_expect);
             lockgate.set("pass_lookalike_headers", &mut settings.limits.message.lookalikes);
             lockgate.set("negotiate_http2", &mut settings.negotiate_http2);
-            lockgate.within("limits", |limits| limits::read_own(limits, &mut settings.limits));
+            lockgate.within("limits", |limits| {
+                limits::read_own(limits, &mut settings.limits);
+                limits::set_count(limits, "metric_series", &mut settings.metrics.counted.max_series);
+            });
             lockgate.within("secrets", |section| secrets::read(section, &mut settings.secrets));
+        });
+        root.within("plugin_attr", |section| {
+            section.within("prometheus", |section| metrics::read(section, &mut settings.metrics));
         });
         root.within("discovery", |section| discovery::read(section, &mut settings.dns));
         function::read(root, &mut settings.functions);
@@ -109,7 +116,7 @@ fn read_apisix(apisix: &mut Section<'_>, settings: &mut Settings) {
 }
 
 /// `ip` and `port`, each where it is given.
-fn read_address(section: &mut Section<'_>, address: &mut SocketAddr) {
+pub(super) fn read_address(section: &mut Section<'_>, address: &mut SocketAddr) {
     if let Some(ip) = section.get::<IpAddr>("ip") {
         address.set_ip(ip);
     }

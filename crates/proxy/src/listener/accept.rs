@@ -89,8 +89,16 @@ impl Watched {
 /// Counts a connection until it ends.
 pub(super) struct Open(pub(super) Rc<Shared>);
 
+impl Open {
+    pub(super) fn new(shared: &Rc<Shared>) -> Self {
+        shared.traffic.accepted();
+        Self(shared.clone())
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
+        self.0.traffic.closed();
         self.0.member.ended();
         self.0.closed.notify_one();
     }
@@ -103,14 +111,14 @@ pub(super) fn start_handed(shared: &Rc<Shared>, accepted: Accepted) {
         Ok(stream) => start(shared, stream, peer, service),
         Err(error) => {
             tracing::warn!(%error, "cannot watch a connection");
-            drop(Open(shared.clone()));
+            drop(Open::new(shared));
         }
     }
 }
 
 /// Serves a connection that is counted for this worker.
 fn start(shared: &Rc<Shared>, stream: TcpStream, peer: SocketAddr, service: ListenerSettings) {
-    let open = Open(shared.clone());
+    let open = Open::new(shared);
     if stream.set_nodelay(true).is_err() {
         return;
     }

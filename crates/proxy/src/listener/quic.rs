@@ -90,7 +90,7 @@ fn place(arriving: Arriving, shared: &Rc<Shared>) {
         return arriving.refuse();
     }
     shared.member.began();
-    let open = Open(shared.clone());
+    let open = Open::new(shared);
     tokio::task::spawn_local(async move {
         arriving.serve(open.0.gateway.clone(), open.0.settings.clone()).await;
         drop(open);

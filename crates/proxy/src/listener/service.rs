@@ -13,6 +13,7 @@ use lockgate_http::{Body, ConnectionInfo, Request, Response};
 use lockgate_plugin::{Consumer, Credential, Directory, RequestContext, RouteNames, Variable};
 use lockgate_telemetry::access_log::{Template, Writer};
 use lockgate_telemetry::clock;
+use lockgate_telemetry::metric::Traffic;
 
 use crate::error::ProxyError;
 use crate::request::handle;
@@ -59,6 +60,7 @@ impl Directory for Hold {
 pub(crate) struct Gateway {
     current: RefCell<Current>,
     log: Option<RefCell<AccessLogSettings>>,
+    traffic: Arc<Traffic>,
     /// Whether the log shows fields of answers.
     keeps_heads: bool,
 }
@@ -77,12 +79,17 @@ pub(crate) struct Served {
 }
 
 impl Gateway {
-    pub(crate) fn new(live: Live, log: Option<AccessLogSettings>) -> Self {
+    pub(crate) fn new(live: Live, log: Option<AccessLogSettings>, traffic: Arc<Traffic>) -> Self {
         let mut live = Cache::new(live);
         let held = Rc::new(Hold(Arc::clone(live.load())));
         let keeps_heads =
             log.as_ref().is_some_and(|log| log.template.variables().any(Variable::is_of_answer));
-        Self { current: RefCell::new(Current { live, held }), log: log.map(RefCell::new), keeps_heads }
+        Self {
+            current: RefCell::new(Current { live, held }),
+            log: log.map(RefCell::new),
+            traffic,
+            keeps_heads,
+        }
     }
 
     /// The snapshot that is live now; one request sees one revision from start to end.
@@ -108,9 +115,11 @@ impl Service for Gateway {
     type UnderWay = Served;
 
     fn begin(&self, connection: &Rc<ConnectionInfo>, request: Request) -> Served {
+        self.traffic.begun();
         let snapshot = self.snapshot();
         let mut cx = RequestContext::new(connection.clone(), request.method.clone());
         cx.directory = Some(snapshot.clone());
+        cx.bytes_received = u64::from(request.head_bytes) + request.body.length().unwrap_or(0);
         if self.keeps_heads {
             cx.keep_heads();
         }
@@ -138,18 +147,20 @@ impl Service for Gateway {
     }
 
     fn done(&self, served: &mut Served, outcome: Outcome) {
+        self.traffic.done();
         let Served { request, cx, snapshot } = served;
         cx.status = outcome.status.as_u16();
         (cx.body_bytes_sent, cx.head_bytes_sent) = (outcome.body_bytes, outcome.head_bytes);
         let ended = if outcome.is_complete { clock::recent() } else { clock::now() };
         cx.duration = ended.duration_since(cx.started).max(Duration::from_nanos(1));
+        let merged = cx.merged.clone();
+        let own = || snapshot.logging_route(cx.route_id()).map(|route| &route.pipeline);
+        let pipeline = merged.as_deref().or_else(own);
         if let Some(global) = snapshot.global().filter(|global| global.logs()) {
-            global.log(request, cx);
+            global.log(request, cx, pipeline);
         }
-        if let Some(merged) = cx.merged.clone() {
-            merged.log(request, cx);
-        } else if let Some(route) = snapshot.logging_route(cx.route_id()) {
-            route.pipeline.log(request, cx);
+        if let Some(pipeline) = pipeline {
+            pipeline.log(request, cx, None);
         }
         if let Some(log) = &self.log {
             let AccessLogSettings { template, writer } = &mut *log.borrow_mut();

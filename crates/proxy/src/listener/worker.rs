@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lockgate_http::server::{ServerSettings, drain};
 use lockgate_telemetry::clock::{self, Moment};
+use lockgate_telemetry::metric::Traffic;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
@@ -60,6 +61,8 @@ pub struct Worker {
     pub live: Live,
     /// Its access log.
     pub log: Option<AccessLogSettings>,
+    /// What it counts of connections and requests.
+    pub traffic: Arc<Traffic>,
     /// What the program is at.
     pub phase: watch::Receiver<Phase>,
     /// Its place among the other workers.
@@ -78,13 +81,14 @@ impl Worker {
     }
 
     async fn serve(self) -> io::Result<()> {
-        let Self { listeners, quic, settings, live, log, mut phase, place, started } = self;
+        let Self { listeners, quic, settings, live, log, traffic, mut phase, place, started } = self;
         let Place { member, mut handed } = place;
-        let gateway = Rc::new(Gateway::new(live, log));
+        let gateway = Rc::new(Gateway::new(live, log, traffic.clone()));
         let shared = Rc::new(Shared {
             gateway: gateway.clone(),
             settings: Rc::new(settings.server.clone()),
             member,
+            traffic,
             closed: Notify::new(),
             said_full: Cell::new(None),
             announcing: RefCell::default(),
@@ -184,6 +188,7 @@ pub(super) struct Shared {
     pub(super) gateway: Rc<Gateway>,
     pub(super) settings: Rc<ServerSettings>,
     pub(super) member: Member,
+    pub(super) traffic: Arc<Traffic>,
     /// A connection has ended.
     pub(super) closed: Notify,
     said_full: Cell<Option<Moment>>,

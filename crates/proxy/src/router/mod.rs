@@ -105,9 +105,15 @@ impl<'r, T> Found<'r, T> {
         self.entry.uri
     }
 
-    /// The host of the rule that matched; `None` for a rule for all, and where hosts do not order rules.
+    /// Which of the rule's hosts matched, counted from one; `None` for a rule for all, and where hosts do not order
+    /// rules.
+    pub fn host_index(&self) -> Option<NonZeroU32> {
+        self.entry.host
+    }
+
+    /// The host of the rule that matched; `None` where [`Found::host_index`] is.
     pub fn host(&self) -> Option<&'r str> {
-        let at = self.entry.host?.get() as usize - 1;
+        let at = self.host_index()?.get() as usize - 1;
         self.entry.rule.hosts.get(at).map(String::as_str)
     }
 

@@ -11,7 +11,7 @@ use lockgate_resource::{
 
 use super::identity::{is_any_renewed, is_renewed};
 use super::metadata::LiveMetadata;
-use super::route::{CompiledRoute, Sources};
+use super::route::{CompiledRoute, Sources, next_number};
 use super::upstream::CompiledUpstream;
 use super::{Certificates, Compiler, SharedUpstream, Snapshot, timeouts};
 use crate::router::{MethodSet, Router, Rule};
@@ -181,6 +181,7 @@ impl Compiler {
             (route.status == Status::Enabled).then(|| rule(id, &route, service.as_ref())).transpose()?;
         Ok(CompiledRoute {
             id: id.clone(),
+            number: next_number(),
             names: names(&route, service.as_ref()),
             pipeline,
             timeouts: route.timeout.as_ref().map(timeouts).or(written).unwrap_or_default(),
@@ -274,14 +275,19 @@ fn names(route: &Route, service: Option<&Service>) -> RouteNames {
         service_id: route.service_id.as_ref().map(Id::to_string).unwrap_or_default(),
         service_name: name(service.and_then(|service| service.name.as_ref())),
         uris: route.uris.clone(),
+        hosts: hosts(route, service).clone(),
+    }
+}
+
+/// The route's own, or its service's where it has none.
+fn hosts<'a>(route: &'a Route, service: Option<&'a Service>) -> &'a Vec<String> {
+    match service {
+        Some(service) if route.hosts.is_empty() => &service.hosts,
+        _ => &route.hosts,
     }
 }
 
 fn rule(id: &Id, route: &Route, service: Option<&Service>) -> Result<Rule, String> {
-    let hosts = match service {
-        Some(service) if route.hosts.is_empty() => &service.hosts,
-        _ => &route.hosts,
-    };
     let condition =
         if route.vars.is_empty() { None } else { Some(Condition::parse(&route.vars.clone().into())?) };
     let methods =
@@ -289,7 +295,7 @@ fn rule(id: &Id, route: &Route, service: Option<&Service>) -> Result<Rule, Strin
     Ok(Rule {
         id: id.to_string(),
         uris: route.uris.clone(),
-        hosts: hosts.clone(),
+        hosts: hosts(route, service).clone(),
         methods: Some(methods),
         remote_addrs: route.remote_addrs.clone(),
         condition,

@@ -1,6 +1,7 @@
 //! A route, compiled: its rule for the router, its plugins, its upstream.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lockgate_http::client::Timeouts;
 use lockgate_plugin::{Pipeline, RouteNames};
@@ -12,6 +13,8 @@ use crate::router::Rule;
 /// A route, and what becomes of a request that matches it.
 pub(crate) struct CompiledRoute {
     pub(crate) id: Id,
+    /// Of this compiled form: no other one has it, of this route or of any.
+    pub(crate) number: u64,
     pub(crate) names: RouteNames,
     pub(crate) pipeline: Pipeline,
     pub(crate) upstream: Option<Arc<CompiledUpstream>>,
@@ -33,6 +36,12 @@ pub(crate) struct Sources {
     pub(crate) service: Option<Arc<Record>>,
     pub(crate) plugin_config: Option<Arc<Record>>,
     pub(crate) upstream: Option<Arc<Record>>,
+}
+
+/// A number that no compiled route has yet.
+pub(super) fn next_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl Sources {

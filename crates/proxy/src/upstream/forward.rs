@@ -23,6 +23,7 @@ pub(crate) async fn forward(
     let nodes = upstream.nodes(route.timeouts.connect).await.ok_or(ProxyError::NoNode)?;
     let key = upstream.key(request, cx);
     let mut body = std::mem::take(&mut request.body);
+    cx.upstream.is_node = true;
     loop {
         let (index, node) = nodes.pick(key, &asked).ok_or(ProxyError::NoNode)?;
         cx.upstream.held = nodes.hold(index).map(|held| Box::new(held) as Box<dyn std::any::Any>);
