@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -34,6 +35,11 @@ def build(program="lockgate", variable="LOCKGATE_BIN"):
     built = {path.name: path for path in map(pathlib.Path, lines)}
     os.environ["LOCKGATE_BIN"], os.environ["BARE_BIN"] = str(built["lockgate"]), str(built["bare"])
     return built[program]
+
+
+def target():
+    """Where cargo leaves what it builds."""
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def free_ports(count):
@@ -78,6 +84,12 @@ class Program:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    @classmethod
+    def stop_named(cls, *names):
+        for program in cls.started:
+            if program.name in names:
+                program.stop()
 
     @classmethod
     def stop_all(cls):
@@ -145,6 +157,28 @@ def resident(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def instructions(program, directory, out, send, count=3000):
+    """User-space instructions of a request: `send` sends so many of them to a program that runs under callgrind."""
+    control = lambda word: subprocess.run(["callgrind_control", word, str(program.pid)], check=True, capture_output=True, timeout=120)
+    send(500)
+    control("-z")
+    send(count)
+    known = set(directory.glob(f"{out.name}*"))
+    control("-d")
+    for _ in range(600):
+        for path in sorted(set(directory.glob(f"{out.name}.*")) - known):
+            if found := re.search(r"^totals: (\d+)", path.read_text(errors="replace"), re.M):
+                return int(found[1]) / count
+        time.sleep(0.1)
+    sys.exit("callgrind wrote no counts")
+
+
+def under_callgrind(name, command, directory):
+    """A program under callgrind, and where its counts go."""
+    out = directory / f"callgrind-{name}"
+    return Program(f"callgrind-{name}", ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command], directory), out
 
 
 def children(pid):
