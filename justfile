@@ -36,6 +36,6 @@ bench-invoke *ARGS:
 bench-many *ARGS:
     bench/many {{ARGS}}
 
-# A fuzz target for a minute
-fuzz TARGET:
-    cargo +nightly fuzz run {{TARGET}} -- -max_total_time=60
+# Fuzz targets, a minute each: those that are named, or all; for instance: just fuzz --seconds 600 h2_frames
+fuzz *ARGS:
+    cargo xtask fuzz {{ARGS}}
