@@ -9,6 +9,8 @@ mod frames;
 #[cfg(test)]
 mod framing;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod sequences;
 #[cfg(test)]
 mod streams;
