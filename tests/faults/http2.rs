@@ -1,6 +1,6 @@
 //! HTTP/2 that is cut behind each of its bytes: a client's conversation, and a node's answer.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
@@ -58,6 +58,47 @@ fn cut_behind_the_head(gateway: &Gateway, target: &str, cut: usize, how: End) {
     drop(frames);
     client.write_all(&bytes[head..cut]).expect("the gateway reads");
     end(client, how);
+}
+
+/// How many bytes the gateway says to a request, and behind how many the head of its answer begins.
+fn answered(gateway: &Gateway) -> (usize, usize) {
+    let mut client = Frames::over(Connection::plain(connect(gateway.proxy)));
+    client.send(conversation("/close-0000").0);
+    let (mut len, mut head) = (0, 0);
+    loop {
+        let frame = client.next_frame().expect("the answer comes whole");
+        if frame.kind == HEADERS {
+            head = len;
+        }
+        len += 9 + frame.payload.len();
+        if frame.stream == 1 && frame.flags & END_STREAM != 0 {
+            return (len, head);
+        }
+    }
+}
+
+#[test]
+fn a_client_of_http2_that_takes_some_bytes_of_its_answer_and_leaves_is_let_go() {
+    let upstream = FakeUpstream::fixed("well");
+    let gateway = Gateway::start();
+    gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    let (len, head) = answered(&gateway);
+    let mut asked = Vec::new();
+    for (how, name) in [(End::Close, "close"), (End::Reset, "reset")] {
+        for count in 0..=len {
+            let target = format!("/{name}-{count:04}");
+            let mut client = connect(gateway.proxy);
+            client.write_all(&conversation(&target).0).expect("the gateway reads");
+            client.read_exact(&mut vec![0; count]).expect("the gateway answers");
+            end(client, how);
+            if count > head {
+                asked.push(target);
+            }
+            is_well(&mut connect(gateway.proxy), "another client");
+        }
+    }
+    assert!(asked.len() > 20, "{}", asked.len());
+    are_logged(&gateway, &asked, &["200", "499"]);
 }
 
 /// What a node sends behind the head of a request, and how it ends then.

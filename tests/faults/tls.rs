@@ -60,7 +60,7 @@ impl Bench {
         let gateway = self.at;
         let relaying = thread::spawn(move || {
             let (client, _) = listener.accept().expect("the client connects");
-            pass(client, connect(gateway), way, count, how)
+            pass(&client, connect(gateway), way, count, how)
         });
         let answer = self.exchange(relay, target).ok();
         (relaying.join().expect("the relay does not fail"), answer)
@@ -79,13 +79,13 @@ impl Bench {
 }
 
 /// Passes bytes on both ways until so many have passed the one way, or one side ends. The gateway must end, too.
-fn pass(client: TcpStream, gateway: TcpStream, way: Way, count: usize, how: End) -> Vec<u8> {
+fn pass(client: &TcpStream, gateway: TcpStream, way: Way, count: usize, how: End) -> Vec<u8> {
     client.set_read_timeout(Some(DEADLINE)).expect("more than nothing");
     client.set_nodelay(true).expect("a connected socket");
     let clone = |socket: &TcpStream| socket.try_clone().expect("a socket can be cloned");
     let (counted, other) = match way {
-        Way::Up => ((clone(&client), clone(&gateway)), (clone(&gateway), clone(&client))),
-        Way::Down => ((clone(&gateway), clone(&client)), (clone(&client), clone(&gateway))),
+        Way::Up => ((clone(client), clone(&gateway)), (clone(&gateway), clone(client))),
+        Way::Down => ((clone(&gateway), clone(client)), (clone(client), clone(&gateway))),
     };
     let back = thread::spawn(move || copy(other.0, other.1, usize::MAX));
     let passed = copy(counted.0, counted.1, count);
@@ -139,7 +139,7 @@ fn hold(way: Way) {
     assert!(bounds.len() > 6, "{bounds:?}");
     let mut asked = Vec::new();
     for (how, ends) in [(End::Close, "close"), (End::Reset, "reset")] {
-        for cut in cuts(whole.len() - 2, 13, &bounds) {
+        for cut in cuts(whole.len() - 2, 5, &bounds) {
             let target = format!("/{name}-{ends}-{cut:04}");
             let (passed, answer) = bench.ask(&target, way, cut, how);
             let is_whole = answer.is_some_and(|answer| answer.ends_with("well"));

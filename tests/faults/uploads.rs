@@ -42,7 +42,7 @@ fn sent(upstream: &Value, gateway: &Gateway, is_http2: bool) -> (usize, Vec<usiz
         while body < HALF {
             let Ok(count @ 1..) = socket.read(&mut piece) else { return };
             all.extend_from_slice(&piece[..count]);
-            body = all.iter().filter(|byte| **byte == b'~').count();
+            body = all.split(|byte| *byte == b'~').count() - 1;
         }
         let _ = sender.send(all);
     });
@@ -119,10 +119,10 @@ fn is_one_502(gateway: &Gateway, target: &str, is_cut: &Gate) {
 
 #[test]
 fn an_upstream_that_is_cut_off_at_any_byte_of_an_upload_is_one_502() {
-    hold("http", 53);
+    hold("http", 17);
 }
 
 #[test]
 fn a_node_of_http2_that_is_cut_off_at_any_byte_of_an_upload_is_one_502() {
-    hold("grpc", 53);
+    hold("grpc", 17);
 }

@@ -238,7 +238,7 @@ impl Frames {
     }
 
     /// The next frame; `None` at the end.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         match self.try_next() {
             Ok(frame) => Some(frame),
             Err(error) if is_end(&error) => None,
@@ -277,7 +277,7 @@ impl Frames {
     pub fn until(&mut self, what: &str, is_it: impl Fn(&Frame) -> bool) -> Frame {
         let mut seen = Vec::new();
         loop {
-            match self.next() {
+            match self.next_frame() {
                 Some(frame) if is_it(&frame) => return frame,
                 Some(frame) => seen.push((frame.kind, frame.stream, frame.payload.len())),
                 None => panic!("{what} did not come; (kind, stream, length): {seen:?}"),
@@ -292,7 +292,7 @@ impl Frames {
 
     /// Everything that still comes.
     pub fn rest(&mut self) -> Vec<Frame> {
-        std::iter::from_fn(|| self.next()).collect()
+        std::iter::from_fn(|| self.next_frame()).collect()
     }
 
     /// Says that nothing more will be sent.

@@ -90,6 +90,11 @@ pub(super) fn ends() -> Vec<Row> {
             [well(), data(1, END_STREAM, "")].concat(),
             Sees::Whole(200, "well"),
         ),
+    ]
+}
+
+pub(super) fn forms() -> Vec<Row> {
+    vec![
         (
             "9113 §6.1",
             "padding longer than the frame",

@@ -40,8 +40,26 @@ pub(super) fn malformed() -> Vec<Row> {
             [headers(1, END_HEADERS, block(&[(":status", "103"), ("link", "</a>")])), well()].concat(),
             Sees::Whole(200, "well"),
         ),
+        (
+            "9110 §15.2.1",
+            "100 before an answer, which nobody waits for",
+            [headers(1, END_HEADERS, block(&[(":status", "100")])), well()].concat(),
+            Sees::Whole(200, "well"),
+        ),
+        (
+            "9110 §8.6",
+            "a length of what has no body",
+            only(&[(":status", "204"), ("content-length", "4")]),
+            Sees::Whole(204, ""),
+        ),
         ("9113 §8.1", "an answer that its head ends", only(&[status]), Sees::Whole(200, "")),
     ];
+    for code in ["204", "304"] {
+        let head = headers(1, END_HEADERS, block(&[(":status", code)]));
+        let name = format!("a body behind {code}, which has none").leak();
+        let sees = Sees::Whole(if code == "204" { 204 } else { 304 }, "");
+        rows.push(("9110 §6.4.1", name, [head, data(1, END_STREAM, "evil")].concat(), sees));
+    }
     for value in ["099", "000", "1000", "abc", "", "2 0", "+20", "20", "200 OK", "-200", "0200"] {
         rows.push((
             "9113 §8.3.2",
@@ -109,7 +127,6 @@ pub(super) fn large() -> Vec<Row> {
         headers(1, WHOLE, [block(&[(":status", "200")]), fields].concat())
     };
     let megabytes: Vec<u8> = (0..200).flat_map(|_| field("x", "y".repeat(16_000))).collect();
-    let broken = |tail: &[u8]| headers(1, WHOLE, [block(&[(":status", "200")]), tail.to_vec()].concat());
     vec![
         ("9113 §10.5.1", "a head of 3 MB", parts(&megabytes), Sees::Bad),
         ("9113 §10.5.1", "a small head that becomes 20 MB", bomb(5000), Sees::Bad),
@@ -125,6 +142,13 @@ pub(super) fn large() -> Vec<Row> {
             [open(), frame(CONTINUATION, 0, 1, field("x", "b".repeat(1000))).repeat(3000)].concat(),
             Sees::Bad,
         ),
+    ]
+}
+
+pub(super) fn field_blocks() -> Vec<Row> {
+    let open = || headers(1, 0, block(&[(":status", "200")]));
+    let broken = |tail: &[u8]| headers(1, WHOLE, [block(&[(":status", "200")]), tail.to_vec()].concat());
+    vec![
         ("9113 §4.3", "index zero", broken(&[0x80]), Sees::Bad),
         ("9113 §4.3", "an index beyond both tables", broken(&[0xbf]), Sees::Bad),
         ("9113 §4.3", "a field cut short", broken(b"\0\x05abc"), Sees::Bad),

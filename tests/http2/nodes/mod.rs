@@ -128,7 +128,10 @@ impl Bench {
 /// What came of a request: status, body, and whether it was whole.
 type Seen = (u16, String, bool);
 
-const CLIENTS: [(&str, fn(&Gateway) -> Seen); 2] = [("HTTP/1.1", see_by_http1), ("HTTP/2", see_by_http2)];
+/// What a client is called, and how it asks.
+type Client = (&'static str, fn(&Gateway) -> Seen);
+
+const CLIENTS: [Client; 2] = [("HTTP/1.1", see_by_http1), ("HTTP/2", see_by_http2)];
 
 fn see_by_http1(gateway: &Gateway) -> Seen {
     let mut client = gateway.connect();
@@ -164,7 +167,7 @@ fn see_by_http2(gateway: &Gateway) -> Seen {
     let mut client = Frames::open(gateway);
     client.send(get(1));
     let (mut status, mut body) = (0, Vec::new());
-    while let Some(frame) = client.next() {
+    while let Some(frame) = client.next_frame() {
         match frame.kind {
             // The status of interim answers that came before is in the table.
             HEADERS if status < 200 && frame.payload[..] != [0xbe] => status = frame.status(),
@@ -179,8 +182,8 @@ fn see_by_http2(gateway: &Gateway) -> Seen {
     (status, String::from_utf8_lossy(&body).into_owned(), false)
 }
 
-fn is_seen(seen: &Seen, sees: &Sees) -> Result<(), String> {
-    let (status, body, is_whole) = seen;
+fn is_seen(came: &Seen, sees: &Sees) -> Result<(), String> {
+    let (status, body, is_whole) = came;
     let is_bad = *status == 502 && *is_whole && body.contains("error_msg");
     // A stream may be reset before its head; an answer by HTTP/1.1 has begun.
     let is_broken = !is_whole && (*status == 200 || *status == 0);
@@ -224,6 +227,16 @@ fn an_answer_that_is_longer_or_shorter_than_it_says_is_never_whole() {
 #[test]
 fn an_answer_ends_once_and_its_trailers_end_it() {
     Bench::new().play(answers::ends());
+}
+
+#[test]
+fn frames_of_an_answer_keep_to_their_form() {
+    Bench::new().play(answers::forms());
+}
+
+#[test]
+fn a_field_block_that_is_broken_becomes_502() {
+    Bench::new().play(heads::field_blocks());
 }
 
 #[test]
