@@ -139,7 +139,7 @@ fn hold(way: Way) {
     assert!(bounds.len() > 6, "{bounds:?}");
     let mut asked = Vec::new();
     for (how, ends) in [(End::Close, "close"), (End::Reset, "reset")] {
-        for cut in cuts(whole.len() - 2, 5, &bounds) {
+        for cut in cuts(whole.len() - 2, 1, &bounds) {
             let target = format!("/{name}-{ends}-{cut:04}");
             let (passed, answer) = bench.ask(&target, way, cut, how);
             let is_whole = answer.is_some_and(|answer| answer.ends_with("well"));

@@ -6,6 +6,7 @@ mod frames;
 mod framing;
 mod messages;
 mod streams;
+mod targets;
 
 use crate::bench::Bench;
 
@@ -70,8 +71,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Case>)> {
         ("Settings and windows", [frames::settings_values(), frames::windows()].concat()),
         ("Where a message ends", [messages::lengths(), messages::trailers_and_ends()].concat()),
         ("Fields", [messages::names_and_values(), messages::connection_fields()].concat()),
-        ("Pseudo-headers", [messages::pseudo_headers(), messages::methods_and_paths()].concat()),
-        ("Hosts and CONNECT", [messages::hosts(), messages::extended_connect()].concat()),
+        ("Pseudo-headers", [messages::pseudo_headers(), targets::methods_and_paths()].concat()),
+        ("Hosts and CONNECT", [targets::hosts(), targets::extended_connect()].concat()),
         (
             "More than is good",
             [floods::idle_frames(), floods::heads_without_end(), floods::large_heads()].concat(),
@@ -156,17 +157,17 @@ fn pseudo_headers_come_first_once_and_are_known() {
 
 #[test]
 fn methods_and_paths_cannot_split_a_request_line() {
-    Bench::new().play(messages::methods_and_paths());
+    Bench::new().play(targets::methods_and_paths());
 }
 
 #[test]
 fn a_request_is_for_one_host() {
-    Bench::new().play(messages::hosts());
+    Bench::new().play(targets::hosts());
 }
 
 #[test]
 fn an_extended_connect_is_well_formed_or_refused() {
-    Bench::new().play(messages::extended_connect());
+    Bench::new().play(targets::extended_connect());
 }
 
 #[test]
