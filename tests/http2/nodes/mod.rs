@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lockgate_tests::wire::*;
-use lockgate_tests::{Connection, FakeUpstream, Gateway};
+use lockgate_tests::{Connection, DEADLINE, FakeUpstream, Gateway};
 use serde_json::json;
 
 /// What a client has to see.
@@ -138,6 +138,7 @@ fn see_by_http1(gateway: &Gateway) -> Seen {
     let _ = client.send("GET /p HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     let all = client.read_to_close();
     let all = String::from_utf8_lossy(&all).into_owned();
+    assert!(!all.contains("\r\n:"), "a pseudo-header in HTTP/1.1: {all}");
     let mut rest = all.as_str();
     while let Some((interim, more)) = rest.split_once("\r\n\r\n")
         && interim.starts_with("HTTP/1.1 103 ")
@@ -267,6 +268,27 @@ fn a_node_that_says_farewell_is_believed() {
 #[test]
 fn a_node_that_closes_in_the_middle_of_a_frame_has_not_answered() {
     Bench::new().play_with(connections::cut(), true);
+}
+
+#[test]
+fn a_node_that_sends_more_than_it_was_granted_is_told_so() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let node = FakeUpstream::raw(move |_, mut connection| {
+        let _ = connection.read_exact(PREFACE.len());
+        let mut node = Frames::over(connection);
+        node.send(settings([]));
+        node.until("a request", |frame| frame.kind == HEADERS);
+        // A stream is granted 256 KiB, of which the client takes none.
+        node.send([head(&[]), data(1, 0, vec![b'x'; 16_384]).repeat(32)].concat());
+        let end = node.until("the end", |frame| matches!(frame.kind, RST_STREAM | GOAWAY));
+        let _ = tell.send(if end.kind == GOAWAY { end.number(4) } else { end.number(0) });
+    });
+    let gateway = Gateway::start();
+    let to = json!({"type": "roundrobin", "scheme": "grpc", "nodes": {node.node(): 1}});
+    gateway.put("/routes/1", json!({"uri": "/*", "upstream": to}));
+    let mut client = Frames::bare(&gateway);
+    client.send([PREFACE, &settings(setting(4, 0)), &get(1)].concat());
+    assert_eq!(told.recv_timeout(DEADLINE), Ok(code::FLOW_CONTROL), "9113 §6.9.1");
 }
 
 #[test]
