@@ -40,7 +40,8 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     let at_once = thread::available_parallelism().map_or(1, usize::from);
     let mut faults = Vec::new();
     for group in targets.chunks(at_once) {
-        let started: Vec<_> = group.iter().map(|name| (name, start(&root, &programs, name, seconds))).collect();
+        let started: Vec<_> =
+            group.iter().map(|name| (name, start(&root, &programs, name, seconds))).collect();
         for (name, started) in started {
             match started.and_then(|started| finish(name, started)) {
                 Ok(()) => {}
@@ -55,7 +56,8 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
 fn known(root: &Path) -> Result<Vec<String>> {
     let directory = root.join("fuzz_targets");
     let entries = std::fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
-    let names = entries.map(|entry| Ok(entry?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()));
+    let names =
+        entries.map(|entry| Ok(entry?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()));
     let mut names = names.collect::<Result<Vec<_>>>()?;
     names.sort();
     Ok(names)
