@@ -3,8 +3,16 @@
 #[cfg(test)]
 mod cuts;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod stalls;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tunnels;
+#[cfg(test)]
+mod uploads;
 #[cfg(test)]
 mod upstreams;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use lockgate_tests::{DEADLINE, Gateway, Settings};
+use lockgate_tests::{DEADLINE, Gateway, Settings, eventually};
 use serde_json::{Value, json};
 
 /// The answer of an upstream that is well.
@@ -139,6 +139,24 @@ pub(crate) fn route(gateway: &Gateway, upstream: SocketAddr, timeout: &Value) {
 /// The statuses that the access log has for a target.
 pub(crate) fn logged(gateway: &Gateway, target: &str) -> Vec<String> {
     let output = gateway.output();
-    let lines = output.lines().filter(|line| line.contains(&format!(" {target} HTTP/1.1\"")));
-    lines.filter_map(|line| Some(line.split("HTTP/1.1\" ").nth(1)?.split(' ').next()?.to_owned())).collect()
+    let start = format!(" {target} HTTP/");
+    let ends = output.lines().filter_map(|line| line.split_once(&start));
+    ends.filter_map(|(_, end)| Some(end.split_once("\" ")?.1.split(' ').next()?.to_owned())).collect()
+}
+
+/// Every one of these targets has one line in the log, with one of these statuses.
+pub(crate) fn are_logged(gateway: &Gateway, targets: &[String], statuses: &[&str]) {
+    for target in targets {
+        let found = eventually(&format!("{target} should be logged"), || {
+            Some(logged(gateway, target)).filter(|statuses| !statuses.is_empty())
+        });
+        let is_one = matches!(&found[..], [one] if statuses.contains(&one.as_str()));
+        assert!(is_one, "{target}: {found:?}");
+    }
+}
+
+/// Cuts to try in so many bytes: every one, or one in `stride` beside those next to these bounds.
+pub(crate) fn cuts(len: usize, stride: usize, bounds: &[usize]) -> Vec<usize> {
+    let is_near = |at: usize| bounds.iter().any(|bound| at.abs_diff(*bound) <= 1);
+    (0..=len).filter(|at| at % stride == 0 || *at == len || is_near(*at)).collect()
 }

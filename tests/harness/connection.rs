@@ -39,7 +39,8 @@ impl Connection {
         Self::plain(socket)
     }
 
-    pub(crate) fn plain(socket: TcpStream) -> Self {
+    /// A connection that was accepted or opened already.
+    pub fn plain(socket: TcpStream) -> Self {
         let stream = socket.try_clone().expect("a socket can be cloned");
         Self::over(Box::new(stream), socket)
     }

@@ -9,14 +9,17 @@ mod function;
 mod gate;
 mod gateway;
 mod message;
+mod peers;
 mod ports;
 mod process;
 mod python;
 mod reference;
 mod settings;
+pub mod strictness;
 mod tls;
 mod upstream;
 mod wait;
+pub mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,7 @@ pub use function::Function;
 pub use gate::Gate;
 pub use gateway::{ADMIN_KEY, Gateway};
 pub use message::{Head, Received, Reply};
+pub use peers::{MAX_BODY, PEERS, Peer, Speaks};
 pub use ports::{Ports, closed_port};
 pub use process::{Finished, Process};
 pub use python::python;

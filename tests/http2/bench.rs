@@ -1,41 +1,26 @@
-//! One gateway, one upstream, and a table of frame sequences with what has to come of each.
+//! One gateway, one upstream that keeps every byte, and what has to come of a frame sequence.
 
-use lockgate_tests::{FakeUpstream, Gateway, Settings};
+use std::cell::RefCell;
+use std::time::Duration;
+
+use lockgate_tests::wire::{DATA, Frame, Frames, GOAWAY, HEADERS, RST_STREAM, code, get};
+use lockgate_tests::{FakeUpstream, Gateway, Settings, eventually, within};
 use serde_json::json;
 
-use crate::wire::{Client, DATA, Frame, GOAWAY, HEADERS, RST_STREAM, code};
+use crate::sequences::{Case, Then};
 
-/// What has to come of a sequence.
-#[derive(Clone, Debug)]
-pub(crate) enum Then {
-    /// The connection ends with one of these codes, or by being closed at once; nothing goes upstream.
-    Closed(&'static [u32]),
-    /// A stream ends with one of these codes, or the connection does (RFC 9113 §5.4.1 allows the harder way);
-    /// nothing whole goes upstream.
-    Reset(u32, &'static [u32]),
-    /// A stream ends with `PROTOCOL_ERROR` or the connection does, or it is answered with 400 (RFC 9113 §8.1.1
-    /// allows a server to say so); nothing whole goes upstream.
-    Malformed,
-    /// A stream is answered with a refusal of ours; nothing goes upstream.
-    Refused(u32, u16),
-    /// Stream 1 is answered by the upstream, which has received exactly these bytes.
-    Forwarded(String),
-    /// The connection goes on as if nothing had been sent.
-    Ignored,
-}
+/// How long the upstream is given to see what it should.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A sequence behind the preface and the settings: its section, what it is, its bytes, what comes of it.
-pub(crate) type Case = (&'static str, &'static str, Vec<u8>, Then);
+/// What stands for the gateway's own lines in a row: who called, and for which host.
+const OURS: &str = "\r\n@\r\n";
 
 /// A gateway before an upstream that answers everything.
 pub(crate) struct Bench {
     pub(crate) gateway: Gateway,
     pub(crate) upstream: FakeUpstream,
-}
-
-/// A request as the upstream gets it: `@` stands for what the gateway says of the client.
-pub(crate) fn forwarded(start: &str, fields: &str, body: &str) -> Then {
-    Then::Forwarded(format!("{start} HTTP/1.1\r\n{fields}\r\n{body}"))
+    /// What the upstream has seen and was asked after, one entry a connection.
+    seen: RefCell<Vec<usize>>,
 }
 
 impl Bench {
@@ -46,73 +31,123 @@ impl Bench {
     pub(crate) fn with(settings: Settings) -> Self {
         let (gateway, upstream) = (Gateway::with(settings), FakeUpstream::fixed("ok"));
         gateway.route("1", json!({"uri": "/*"}), &upstream.node());
-        Self { gateway, upstream }
+        Self { gateway, upstream, seen: RefCell::default() }
     }
 
-    pub(crate) fn client(&self) -> Client {
-        Client::open(&self.gateway)
+    pub(crate) fn client(&self) -> Frames {
+        Frames::open(&self.gateway)
     }
 
     /// Plays every sequence on a connection of its own.
-    pub(crate) fn play(&self, cases: Vec<Case>) {
+    pub(crate) fn play(self, cases: Vec<Case>) {
         for (section, what, bytes, then) in cases {
-            let what = format!("§{section}: {what}");
+            let what = format!("{section}: {what}");
             let mut client = self.client();
             client.send(bytes);
             self.check(&what, &mut client, &then);
         }
+        self.end();
     }
 
-    pub(crate) fn check(&self, what: &str, client: &mut Client, then: &Then) {
+    /// What the client sees, and every byte that the upstream does.
+    pub(crate) fn check(&self, what: &str, client: &mut Frames, then: &Then) {
+        self.answers(what, client, then);
+        match then {
+            Then::Begun(_, upstream) => self.has_begun(what, upstream),
+            Then::Forwarded(upstream) => self.has_seen(what, upstream),
+            _ => self.has_nothing(what),
+        }
+    }
+
+    fn answers(&self, what: &str, client: &mut Frames, then: &Then) {
         match then {
             Then::Closed(codes) => is_closed(what, client, codes),
             Then::Reset(stream, codes) => is_reset(what, client, *stream, codes),
             Then::Malformed => is_malformed(what, client),
-            Then::Refused(stream, status) => is_refused(what, client, *stream, *status),
-            Then::Forwarded(expected) => return self.is_forwarded(what, client, expected),
+            Then::Refused(stream, status) => is_answered(what, client, *stream, *status),
+            Then::Begun(then, _) => self.answers(what, client, then),
+            Then::Forwarded(_) => is_answered(what, client, 1, 200),
             Then::Ignored => {
-                client.send(crate::wire::get(101));
-                let answer = client.until(what, |frame| frame.kind == HEADERS && frame.stream == 101);
-                assert_eq!(answer.status(), 200, "{what}");
+                client.send(get(101));
+                is_answered(what, client, 101, 200);
                 assert_eq!(self.upstream.next().target(), "/p", "{what}");
+                self.skip();
             }
         }
-        self.has_nothing(what);
     }
 
-    /// Nothing whole has arrived: a request of another connection is the next one.
+    /// The upstream has seen nothing at all of it.
     pub(crate) fn has_nothing(&self, what: &str) {
+        self.has_seen(what, "");
+    }
+
+    /// Beginnings of requests may have come, but no whole one.
+    pub(crate) fn has_nothing_whole(&self) {
+        assert_eq!(self.gateway.get("/marker").status, 200, "the gateway goes on");
+        assert_eq!(self.upstream.next().target(), "/marker");
+    }
+
+    /// The upstream has seen these bytes, the request of another connection behind them, and no more.
+    fn has_seen(&self, what: &str, expected: &str) {
+        let expected = self.in_full(expected);
+        let fresh = self.before_marker(what, expected.len());
+        let expected = expected.as_bytes().escape_ascii();
+        assert_eq!(fresh.escape_ascii().to_string(), expected.to_string(), "{what}: what the upstream saw");
+    }
+
+    /// The upstream has seen these bytes, or less of them where the fault showed early.
+    fn has_begun(&self, what: &str, most: &str) {
+        let most = self.in_full(most).into_bytes();
+        let fresh = self.before_marker(what, most.len());
+        let seen = fresh.escape_ascii();
+        assert!(most.starts_with(&fresh), "{what}: the upstream saw {seen} and not {}", most.escape_ascii());
+    }
+
+    /// What the upstream has seen before the request of another connection, which is waited for to be `count` bytes.
+    fn before_marker(&self, what: &str, count: usize) -> Vec<u8> {
         assert_eq!(self.gateway.get("/marker").status, 200, "{what}: the gateway goes on");
-        let next = self.upstream.next();
-        assert_eq!(next.target(), "/marker", "{what}: forwarded {}", String::from_utf8_lossy(&next.head.raw));
+        let marker = self.in_full("GET /marker HTTP/1.1\r\nHost: gateway.test\r\n@\r\n\r\n").into_bytes();
+        within(PATIENCE, || (self.fresh().len() >= count + marker.len()).then_some(()));
+        let mut fresh = self.fresh();
+        self.skip();
+        let seen = fresh.escape_ascii().to_string();
+        assert!(fresh.ends_with(&marker), "{what}: the upstream saw {seen}");
+        fresh.truncate(fresh.len() - marker.len());
+        fresh
     }
 
-    fn is_forwarded(&self, what: &str, client: &mut Client, expected: &str) {
-        let answer = client.until(what, |frame| {
-            (frame.kind == HEADERS && frame.stream == 1) || frame.kind == GOAWAY || frame.kind == RST_STREAM
-        });
-        assert_eq!(answer.kind, HEADERS, "{what}: {answer:?}");
-        assert_eq!(answer.status(), 200, "{what}");
-        let received = self.upstream.next();
-        let bytes = [received.head.raw, received.raw_body].concat();
-        assert_eq!(self.without_ours(&bytes), expected, "{what}");
-        self.has_nothing(what);
+    /// What the upstream has seen was looked at elsewhere.
+    pub(crate) fn skip(&self) {
+        self.upstream.pending();
+        self.seen.replace(self.upstream.bytes().iter().map(Vec::len).collect());
     }
 
-    /// What the gateway says of the client in every request becomes one `@`.
-    fn without_ours(&self, bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes).into_owned();
+    fn fresh(&self) -> Vec<u8> {
+        let (bytes, seen) = (self.upstream.bytes(), self.seen.borrow());
+        let before = seen.iter().copied().chain(std::iter::repeat(0));
+        bytes.iter().zip(before).flat_map(|(bytes, before)| bytes[before..].to_vec()).collect()
+    }
+
+    /// No byte came late: once the gateway has ended, nothing is there that no row accounts for.
+    fn end(mut self) {
+        self.gateway.crash();
+        eventually("the gateway's connections should end", || (self.upstream.open() == 0).then_some(()));
+        assert_eq!(self.fresh().escape_ascii().to_string(), "", "bytes that no row accounts for");
+    }
+
+    /// The bytes with the gateway's own lines, where they belong. The host of the request is said again.
+    fn in_full(&self, text: &str) -> String {
+        let Some((start, rest)) = text.split_once(OURS) else { return text.to_owned() };
+        let host = start.lines().find_map(|line| line.strip_prefix("Host: ")).expect("it names a host");
         let port = self.gateway.proxy.port();
-        let ours = format!(
-            "X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: {port}\r\n"
-        );
-        let text = text.replacen(&ours, "@\r\n", 1);
-        let is_ours = |line: &&str| !line.starts_with("X-Forwarded-Host: ");
-        text.split_inclusive("\r\n").filter(is_ours).collect()
+        format!(
+            "{start}\r\nX-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Port: {port}\r\nX-Forwarded-Host: {host}\r\n{rest}"
+        )
     }
 }
 
-fn is_closed(what: &str, client: &mut Client, codes: &[u32]) {
+fn is_closed(what: &str, client: &mut Frames, codes: &[u32]) {
     let frames = client.rest();
     let answered: Vec<&Frame> = frames.iter().filter(|frame| matches!(frame.kind, HEADERS | DATA)).collect();
     assert!(answered.is_empty(), "{what}: {answered:?}");
@@ -122,7 +157,7 @@ fn is_closed(what: &str, client: &mut Client, codes: &[u32]) {
     }
 }
 
-fn is_reset(what: &str, client: &mut Client, stream: u32, codes: &[u32]) {
+fn is_reset(what: &str, client: &mut Frames, stream: u32, codes: &[u32]) {
     let frame = client.until(what, |frame| {
         (frame.kind == RST_STREAM && frame.stream == stream)
             || frame.kind == GOAWAY
@@ -136,7 +171,7 @@ fn is_reset(what: &str, client: &mut Client, stream: u32, codes: &[u32]) {
     assert!(codes.contains(&code), "{what}: {frame:?}");
 }
 
-fn is_malformed(what: &str, client: &mut Client) {
+fn is_malformed(what: &str, client: &mut Frames) {
     let frame = client.until(what, |frame| {
         (frame.stream == 1 && matches!(frame.kind, HEADERS | RST_STREAM)) || frame.kind == GOAWAY
     });
@@ -148,7 +183,7 @@ fn is_malformed(what: &str, client: &mut Client) {
     }
 }
 
-fn is_refused(what: &str, client: &mut Client, stream: u32, status: u16) {
+fn is_answered(what: &str, client: &mut Frames, stream: u32, status: u16) {
     let frame = client.until(what, |frame| {
         frame.stream == stream && matches!(frame.kind, HEADERS | RST_STREAM) || frame.kind == GOAWAY
     });

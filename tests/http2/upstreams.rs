@@ -13,7 +13,7 @@ use lockgate_tests::{FakeUpstream, Gateway, Then};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::wire::{Client, END_HEADERS, END_STREAM, GET, POST, data, headers, with};
+use lockgate_tests::wire::{END_HEADERS, END_STREAM, Frames, GET, POST, data, headers, with};
 
 type Seen = (http::request::Parts, Vec<u8>);
 
@@ -76,7 +76,7 @@ fn gateway(nodes: &[&str]) -> Gateway {
 fn a_request_arrives_as_it_was_asked() {
     let (node, seen) = upstream(|_, respond| ok(respond));
     let gateway = gateway(&[&node]);
-    let mut client = Client::open(&gateway);
+    let mut client = Frames::open(&gateway);
     let fields =
         [("te", "trailers"), ("content-type", "application/grpc"), ("cookie", "a=1"), ("cookie", "b=2")];
     client.send([headers(1, END_HEADERS, with(&POST, &fields)), data(1, END_STREAM, "body")].concat());
@@ -144,7 +144,7 @@ fn a_node_that_speaks_http1_sees_no_request() {
     let upstream =
         FakeUpstream::start(|_, connection| connection.answer("200 OK", &[], "").map(|()| Then::Keep));
     let gateway = gateway(&[&upstream.node()]);
-    let mut client = Client::open(&gateway);
+    let mut client = Frames::open(&gateway);
     client.send(headers(1, END_HEADERS | END_STREAM, with(&GET, &[])));
     assert_eq!(client.status(1), 502);
     // The preface looks like a request to it; nothing else does.

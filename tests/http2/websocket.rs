@@ -5,11 +5,9 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use lockgate_tests::wire::*;
 use lockgate_tests::{Connection, FakeUpstream, Gateway, Head};
 use serde_json::json;
-
-use crate::bench::{Bench, Then};
-use crate::wire::*;
 
 /// An extended CONNECT.
 const CONNECT: [(&str, &str); 7] = [
@@ -60,20 +58,20 @@ fn echo(mut connection: Connection) {
 }
 
 /// A client that has asked a route to such an upstream.
-fn ask(upstream: &FakeUpstream) -> (Gateway, Client) {
+fn ask(upstream: &FakeUpstream) -> (Gateway, Frames) {
     let gateway = Gateway::start();
     gateway.route(
         "1",
         json!({"uri": "/chat", "methods": ["GET"], "enable_websocket": true}),
         &upstream.node(),
     );
-    let mut client = Client::open(&gateway);
+    let mut client = Frames::open(&gateway);
     client.send(headers(1, END_HEADERS, block(&CONNECT)));
     (gateway, client)
 }
 
 /// The next data of a stream, `count` bytes of it.
-fn read(client: &mut Client, count: usize) -> Vec<u8> {
+fn read(client: &mut Frames, count: usize) -> Vec<u8> {
     let mut data = Vec::new();
     while data.len() < count {
         data.extend(client.until("data", |frame| frame.kind == DATA).payload);
@@ -84,7 +82,7 @@ fn read(client: &mut Client, count: usize) -> Vec<u8> {
 #[test]
 fn the_gateway_says_that_it_takes_extended_connect() {
     let gateway = Gateway::start();
-    let mut client = Client::bare(&gateway);
+    let mut client = Frames::bare(&gateway);
     client.send([PREFACE, &settings([])].concat());
     let frame = client.until("settings", |frame| frame.kind == SETTINGS);
     assert!(frame.payload.chunks(6).any(|setting| setting == ENABLE_CONNECT), "{frame:?}");
@@ -198,7 +196,7 @@ fn an_upstream_that_breaks_off_cancels_the_stream() {
     let node = listener.local_addr().expect("a bound socket has an address").to_string();
     let gateway = Gateway::start();
     gateway.route("1", json!({"uri": "/chat", "enable_websocket": true}), &node);
-    let mut client = Client::open(&gateway);
+    let mut client = Frames::open(&gateway);
     client.send(headers(1, END_HEADERS, block(&CONNECT)));
     let (socket, _) = listener.accept().expect("the gateway connects");
     let mut reader = BufReader::new(socket.try_clone().expect("a socket can be cloned"));
@@ -235,38 +233,12 @@ fn many_tunnels_and_requests_share_a_connection() {
     }
 }
 
-#[test]
-fn an_extended_connect_is_well_formed_or_refused() {
-    let protocol = (":protocol", "websocket");
-    let connect = (":method", "CONNECT");
-    Bench::new().play(vec![
-        (
-            "4 of RFC 8441",
-            "CONNECT for WebSocket by a route that does not allow it",
-            headers(1, END_HEADERS, block(&[connect, protocol, GET[1], GET[2], GET[3]])),
-            Then::Refused(1, 403),
-        ),
-        (
-            "4 of RFC 8441",
-            "CONNECT for WebSocket without a path",
-            headers(1, END_HEADERS, block(&[connect, protocol, GET[1], GET[3]])),
-            Then::Malformed,
-        ),
-        (
-            "4 of RFC 8441",
-            "a protocol for another method than CONNECT",
-            headers(1, WHOLE, with(&[protocol], &GET)),
-            Then::Malformed,
-        ),
-    ]);
-}
-
 /// What is answered to this head, by a gateway whose upstream would take a plain request.
 fn answer(route: serde_json::Value, fields: &[(&str, &str)]) -> u16 {
     let upstream = FakeUpstream::fixed("plain");
     let gateway = Gateway::start();
     gateway.route("1", route, &upstream.node());
-    let mut client = Client::open(&gateway);
+    let mut client = Frames::open(&gateway);
     client.send(headers(1, END_HEADERS, block(fields)));
     let status = client.status(1);
     client.send(ping(0));
@@ -306,7 +278,7 @@ fn a_tunnel_in_which_nothing_is_said_ends() {
     let to = json!({"type": "roundrobin", "nodes": {upstream.node(): 1},
                     "timeout": {"connect": 5, "send": 5, "read": 3}});
     gateway.put("/routes/1", json!({"uri": "/chat", "enable_websocket": true, "upstream": to}));
-    let mut client = Client::open(&gateway);
+    let mut client = Frames::open(&gateway);
     client.send(headers(1, END_HEADERS, block(&CONNECT)));
     assert_eq!(client.status(1), 200);
     let frame = client.until("a reset", |frame| frame.kind == RST_STREAM);

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use lockgate_tests::{FakeUpstream, Gateway, Settings, eventually, within};
+use lockgate_tests::{FakeUpstream, Gateway, MAX_BODY, Settings, eventually, within};
 use serde_json::json;
 
 use crate::table::{CALLER, Expected, Probe, VIA};
-
-/// The longest body that the gateway of the table takes.
-pub(crate) const MAX_BODY: u64 = 4 * 1024 * 1024;
 
 /// How long the upstream is given to see what it should.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
-mod peers;
-#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod responses;

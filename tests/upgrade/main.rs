@@ -7,3 +7,5 @@ mod h2_load;
 mod handing_over;
 mod load;
 mod standalone;
+mod tls_load;
+mod tunnels;

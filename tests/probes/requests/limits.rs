@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::bench::MAX_BODY;
+use lockgate_tests::MAX_BODY;
+
 use crate::table::{Probe, VIA, get, got, line, post};
 
 const TARGET: &str = "9110 §15.5.15";

@@ -58,6 +58,8 @@ pub(crate) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Re
             Reading::Other | Reading::Lookalike => Id::Other,
         };
         match id {
+            // The crate takes an empty one.
+            Id::ContentLength if value.is_empty() => return Err(refuse("Content-Length is malformed")),
             Id::Host | Id::ProxyAuthorization | Id::ProxyAuthenticate | Id::Expect => {}
             // RFC 9113 §8.2.3: crumbs of one cookie are joined for whoever does not speak HTTP/2.
             Id::Cookie => {

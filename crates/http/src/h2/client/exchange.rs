@@ -98,10 +98,20 @@ impl Exchange {
 
     /// Sends the request and reads the head of its response.
     pub(super) async fn response(mut self) -> Result<Response, Failure> {
-        match std::future::poll_fn(|cx| self.poll_head(cx)).await {
-            Ok(response) => Ok(self.into_response(response)),
-            Err(error) => Err(self.into_failure(error)),
+        let head = match std::future::poll_fn(|cx| self.poll_head(cx)).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.into_failure(error)),
+        };
+        let peer = self.slot.label();
+        let mut response = self.into_response(head);
+        // One that says it has no content is passed on when it has none (RFC 9113 §8.1.1): its head alone looks whole.
+        if response.body.length() == Some(0)
+            && !matches!(std::future::poll_fn(|cx| response.body.poll_ready(cx)).await, Ok(false))
+        {
+            let error = ClientError::Malformed { peer, reason: "content beyond its length" };
+            return Err(Failure { error, may_repeat: false, unused: None });
         }
+        Ok(response)
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<http::Response<RecvStream>, ClientError>> {
@@ -230,7 +240,12 @@ struct Open {
 
 impl ResponseBody {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
-        let Some(open) = &mut self.open else { return Poll::Ready(Ok(!self.data.is_empty())) };
+        let Some(open) = &mut self.open else {
+            if self.data.is_empty() {
+                self.length = Some(0);
+            }
+            return Poll::Ready(Ok(!self.data.is_empty()));
+        };
         open.upload.poll(open.slot.meter(), cx)?;
         while self.data.is_empty() {
             match open.stream.poll_data(cx) {
@@ -248,6 +263,32 @@ impl ResponseBody {
                 Poll::Pending => return open.poll_silence(cx),
             }
             open.silence.is_armed = false;
+        }
+        self.poll_last(cx)
+    }
+
+    /// Holds back what would complete the declared length until the peer has ended the stream: what is longer than it
+    /// says, or broken off, must not look whole to a client (RFC 9113 §8.1.1).
+    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyError>> {
+        while self.length.is_some_and(|length| self.data.len() as u64 >= length) {
+            let Some(open) = &mut self.open else { break };
+            match open.stream.poll_data(cx) {
+                Poll::Ready(None) => {
+                    let Poll::Ready(fields) = open.stream.poll_trailers(cx) else {
+                        return open.poll_silence(cx);
+                    };
+                    self.trailers = fields.map_err(broken)?.map(|fields| convert::trailers(&fields));
+                    // Nobody will ask the stream any more.
+                    let _ = open.stream.flow_control().release_capacity(self.data.len());
+                    self.open = None;
+                }
+                Poll::Ready(Some(Ok(more))) if more.is_empty() => {}
+                Poll::Ready(Some(Ok(_))) => {
+                    return Poll::Ready(Err(BodyError::new(Fault::Upstream, BodyErrorKind::Length)));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
+                Poll::Pending => return open.poll_silence(cx),
+            }
         }
         Poll::Ready(Ok(true))
     }

@@ -4,17 +4,30 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use lockgate_tests::{Gateway, Ports, Process, Settings, eventually};
 use serde_json::json;
 
-use crate::bench::MAX_BODY;
+use crate::{Gateway, Ports, Process, Settings, eventually};
+
+/// The longest body that a gateway of the tables takes.
+pub const MAX_BODY: u64 = 4 * 1024 * 1024;
+
+/// What clients speak to a peer, by prior knowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
 
 /// A gateway that listens.
-pub(crate) struct Peer {
-    pub(crate) name: &'static str,
+pub struct Peer {
+    /// What it is called.
+    pub name: &'static str,
     /// What it says of its version.
-    pub(crate) version: String,
-    pub(crate) address: SocketAddr,
+    pub version: String,
+    /// Where it listens.
+    pub address: SocketAddr,
     _running: Running,
 }
 
@@ -25,18 +38,21 @@ enum Running {
 }
 
 /// How each peer is started: this gateway, then the others.
-pub(crate) const ALL: [fn(&str) -> Peer; 3] = [lockgate, nginx, haproxy];
+pub const PEERS: [fn(&str, Speaks) -> Peer; 3] = [lockgate, nginx, haproxy];
 
-fn lockgate(upstream: &str) -> Peer {
+fn lockgate(upstream: &str, speaks: Speaks) -> Peer {
     let settings = Settings::new().set("nginx_config.http.client_max_body_size", json!(MAX_BODY));
     let gateway = Box::new(Gateway::with(settings));
-    gateway.route("1", json!({"uri": "/*", "enable_websocket": true}), upstream);
+    // The table of frames has a row of a route that does not allow it.
+    let is_http1 = speaks == Speaks::Http1;
+    gateway.route("1", json!({"uri": "/*", "enable_websocket": is_http1}), upstream);
     let version = format!("Lockgate {}", env!("CARGO_PKG_VERSION"));
     Peer { name: "Lockgate", version, address: gateway.proxy, _running: Running::Ours(gateway) }
 }
 
 /// Its defaults, with connections to the upstream kept, as a gateway has it.
-fn nginx(upstream: &str) -> Peer {
+fn nginx(upstream: &str, speaks: Speaks) -> Peer {
+    let protocol = if speaks == Speaks::Http2 { " http2" } else { "" };
     start("nginx", "-v", |home, port| {
         let home = home.display();
         let file = format!("{home}/nginx.conf");
@@ -49,7 +65,7 @@ fn nginx(upstream: &str) -> Peer {
                 uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
                 upstream node {{ server {upstream}; keepalive 16; }}
                 server {{
-                    listen 127.0.0.1:{port};
+                    listen 127.0.0.1:{port}{protocol};
                     location / {{
                         proxy_pass http://node; proxy_http_version 1.1;
                         proxy_set_header Connection \"\"; proxy_set_header Host $http_host;
@@ -62,12 +78,13 @@ fn nginx(upstream: &str) -> Peer {
 }
 
 /// Its defaults: HTTP mode, connections kept.
-fn haproxy(upstream: &str) -> Peer {
+fn haproxy(upstream: &str, speaks: Speaks) -> Peer {
+    let protocol = if speaks == Speaks::Http2 { " proto h2" } else { "" };
     start("haproxy", "-v", |home, port| {
         let file = format!("{}/haproxy.cfg", home.display());
         let text = format!(
             "defaults\n mode http\n timeout client 30s\n timeout server 30s\n timeout connect 5s\n\
-             frontend front\n bind 127.0.0.1:{port}\n default_backend node\n\
+             frontend front\n bind 127.0.0.1:{port}{protocol}\n default_backend node\n\
              backend node\n server node {upstream}\n"
         );
         (file.clone(), text, vec!["-db".to_owned(), "-f".to_owned(), file])
