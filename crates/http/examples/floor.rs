@@ -46,7 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn watch(poller: impl AsFd, stream: &TcpStream, place: u64) -> Result<(), Box<dyn Error>> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
-    epoll::add(poller, stream, EventData::new_u64(place), EventFlags::IN | EventFlags::RDHUP | EventFlags::ET)?;
+    epoll::add(
+        poller,
+        stream,
+        EventData::new_u64(place),
+        EventFlags::IN | EventFlags::RDHUP | EventFlags::ET,
+    )?;
     Ok(())
 }
 

@@ -118,9 +118,11 @@ fn load_and_run(
 fn start_log(level: LevelFilter) {
     // Those who ask AWS for credentials write down more of requests and answers than may be known.
     let silent = AWS_TARGETS.map(|target| (target, LevelFilter::OFF));
+    // It warns of what others send: whoever likes could fill the log.
     let shown = Targets::new()
         .with_targets(silent)
         .with_default(level)
+        .with_target("h2", level.min(LevelFilter::ERROR))
         .with_target("function", level.max(LevelFilter::INFO));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);

@@ -160,7 +160,7 @@ pub(super) fn field_blocks() -> Vec<Row> {
         (
             "9113 §6.10",
             "a continuation of another stream",
-            [open(), frame(CONTINUATION, END_HEADERS, 3, [])].concat(),
+            [open(), frame(CONTINUATION, END_HEADERS, 0x7fff_fffd, [])].concat(),
             Sees::Bad,
         ),
         (

@@ -256,7 +256,7 @@ fn settings_and_windows_of_a_node_are_within_their_bounds() {
 }
 
 #[test]
-fn a_node_that_says_what_nobody_asked_for_is_still_heard() {
+fn a_node_that_floods_is_not_listened_to() {
     Bench::new().play(connections::floods());
 }
 

@@ -163,6 +163,9 @@ impl Exchange {
     /// RFC 9113 §8.7: a stream that was refused, or stands above the last one of a GOAWAY, was not looked at.
     fn explain(&self, error: &h2::Error) -> ClientError {
         let peer = self.slot.label();
+        if self.slot.meter().fault().is_some() {
+            return self.malformed("too many frames that move no message");
+        }
         let reason = error.reason().unwrap_or(Reason::NO_ERROR);
         if error.is_remote() && error.is_go_away() {
             self.slot.retire();
