@@ -20,8 +20,6 @@ enum Sees {
     Whole(u16, &'static str),
     /// An answer that is not whole: its body breaks off, or 502 where nothing of it had been passed on.
     Broken,
-    /// The same, or what was declared and no more: who was told a length has it whole before the fault shows.
-    AtMost(&'static str),
     /// 504: it may still come.
     Late,
     /// 502 on a fresh connection, and the answer of another one in place of a kept one: a GET is asked again.
@@ -192,7 +190,6 @@ fn is_seen(came: &Seen, sees: &Sees) -> Result<(), String> {
         Sees::Bad => is_bad,
         Sees::Whole(expected, text) => status == expected && body == text && *is_whole,
         Sees::Broken => is_bad || is_broken,
-        Sees::AtMost(text) => is_bad || is_broken || (*status == 200 && body == text),
         Sees::Late => *status == 504,
         Sees::Again => is_bad || (*status == 200 && body == "well" && *is_whole),
     };
