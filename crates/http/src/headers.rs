@@ -208,7 +208,14 @@ impl FieldList {
     /// Takes off every field of a name, and every one that upstreams may take for it, with another mark in place of a
     /// hyphen: who says something in the gateway's name is the gateway alone.
     pub fn remove_alike(&mut self, text: &str) {
-        self.retain(|_, own, _| !name::is_alike(own.as_bytes(), text.as_bytes()));
+        let (arena, fields) = (&self.arena, &mut self.fields);
+        let is_it = |field: &Field| {
+            field.name.len as usize == text.len() && name::is_alike(field.name.of(arena), text.as_bytes())
+        };
+        // There is hardly ever one.
+        if fields.iter().any(is_it) {
+            fields.retain(|field| !is_it(field));
+        }
     }
 
     /// Keeps the fields for which `keep` says yes.

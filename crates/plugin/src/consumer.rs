@@ -1,19 +1,20 @@
 //! Who calls: what plugins of authentication look up, and how they say whom they have found.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use lockgate_http::Request;
+use lockgate_http::name::OwnedName;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::RequestContext;
 
-/// What nodes are told of who calls, as APISIX names it.
-const USERNAME: &str = "X-Consumer-Username";
-const CREDENTIAL: &str = "X-Credential-Identifier";
-const CUSTOM_ID: &str = "X-Consumer-Custom-ID";
+/// What nodes are told of who calls, as APISIX names it: user name, credential, custom id.
+static TOLD: LazyLock<[OwnedName; 3]> = LazyLock::new(|| {
+    ["X-Consumer-Username", "X-Credential-Identifier", "X-Consumer-Custom-ID"].map(OwnedName::new)
+});
 
 /// Who calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,16 +71,12 @@ impl RequestContext {
         credential: Option<Arc<Credential>>,
     ) {
         let id = credential.as_deref().and_then(|credential| credential.id.as_deref());
-        let fields = [
-            (USERNAME, Some(consumer.name.as_str())),
-            (CREDENTIAL, id),
-            (CUSTOM_ID, consumer.custom_id.as_deref()),
-        ];
-        for (name, value) in fields {
-            request.headers.remove_alike(name);
+        let values = [Some(consumer.name.as_str()), id, consumer.custom_id.as_deref()];
+        for (name, value) in TOLD.iter().zip(values) {
+            request.headers.remove_alike(name.as_str());
             if let Some(value) = value {
                 // A label that no header can carry is not told.
-                let _ = request.headers.set(name, value.as_bytes());
+                let _ = request.headers.append(name, value.as_bytes());
             }
         }
         self.consumer = Some(consumer);

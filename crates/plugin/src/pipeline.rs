@@ -179,11 +179,18 @@ async fn run(
         if !step.applies(request, cx) {
             continue;
         }
-        if let Flow::Respond(response) = phase(&*step.plugin, request, cx).await? {
+        let (mut running, mut has_waited) = (phase(&*step.plugin, request, cx), false);
+        let flow = std::future::poll_fn(|task| {
+            let polled = running.as_mut().poll(task);
+            has_waited |= polled.is_pending();
+            polled
+        });
+        if let Flow::Respond(response) = flow.await? {
             return Ok(Flow::Respond(step.finish(response)));
         }
-        // A plugin may have waited.
-        clock::now();
+        if has_waited {
+            clock::now();
+        }
     }
     Ok(Flow::Continue)
 }

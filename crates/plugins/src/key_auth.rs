@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use lockgate_http::name::OwnedName;
 use lockgate_http::{Request, Response};
 use lockgate_plugin::{
     BuildContext, BuildError, Consumer, ConsumerType, Credential, Error, Flow, Phase, Plugin, RequestContext,
@@ -45,6 +46,7 @@ struct Key {
 /// Where the key is, and what becomes of who has none.
 pub(crate) struct KeyAuth {
     config: Config,
+    header: OwnedName,
     argument: Variable,
     challenge: String,
 }
@@ -60,7 +62,8 @@ impl Plugin for KeyAuth {
 
     fn build(config: Config, _cx: &BuildContext) -> Result<Self, BuildError> {
         let challenge = format!("apikey realm=\"{}\"", config.realm);
-        Ok(Self { argument: Variable::Argument(config.query.as_str().into()), challenge, config })
+        let header = OwnedName::new(&config.header);
+        Ok(Self { argument: Variable::Argument(config.query.as_str().into()), header, challenge, config })
     }
 
     fn consumer() -> Option<ConsumerType> {
@@ -78,7 +81,7 @@ impl Plugin for KeyAuth {
         if self.config.hide_credentials {
             // Who is anonymous may have sent both, and neither is known to be no key.
             if is_in_header != Some(false) {
-                request.headers.remove(self.config.header.as_str());
+                request.headers.remove(&self.header);
             }
             if is_in_header != Some(true) {
                 self.hide_argument(request);
@@ -93,7 +96,7 @@ impl KeyAuth {
     /// Who calls, and whether the key was in the header.
     fn find(&self, request: &Request, cx: &RequestContext) -> Result<(Found, bool), &'static str> {
         let mut argument = Vec::new();
-        let header = request.headers.get(self.config.header.as_str());
+        let header = request.headers.get(&self.header);
         let key = match header {
             Some(key) => key,
             None if self.argument.write(request, cx, &mut argument) => &argument,
