@@ -95,7 +95,10 @@ fn a_global_rule_counts_what_no_route_counts_and_nothing_twice() {
     }
     let nowhere =
         [("code", "404"), ("route", ""), ("matched_uri", ""), ("node", ""), ("response_source", "apisix")];
-    let text = wait_for(&gateway, "apisix_http_status", &nowhere, 1.0);
+    // Each is counted when its answer is out, by a worker of its own.
+    wait_for(&gateway, "apisix_http_status", &nowhere, 1.0);
+    wait_for(&gateway, "apisix_http_status", &[("route", "2")], 1.0);
+    let text = wait_for(&gateway, "apisix_http_status", &[("route", "named")], 2.0);
     let of = |route: &str| value(&text, "apisix_http_status", &[("route", route)]);
     assert_eq!((of("named"), of("1"), of("2")), (Some(2.0), None, Some(1.0)), "{text}");
     assert_eq!(value(&text, "apisix_http_latency_count", &[("type", "upstream"), ("route", "")]), None);
