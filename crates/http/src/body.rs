@@ -45,7 +45,9 @@ pub trait BodyStream {
     }
     /// Refuses more than `limit` bytes, where the body comes from a client: reading on fails.
     fn limit(&mut self, _limit: u64) {}
-    /// Sends on what is left of the request that this answers, without reading on; ready when nothing is left.
+    /// Sends on what is left of the request that this answers, without reading on; ready when nothing is left. What
+    /// wraps the body of an answer has to pass this on ([`Body::poll_upload`]): otherwise an upstream that waits for
+    /// the rest of its request, and a client that waits for the rest of its answer, wait for each other.
     fn poll_upload(&mut self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
@@ -115,7 +117,7 @@ impl Body {
 
     /// Sends on what is left of the request that this is the answer to, without reading on. An upload that fails
     /// says so when the answer is read. Ready when nothing is left that would have to be waited for.
-    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Inner::Response(body) => body.poll_upload(cx),
             Inner::H2Response(body) => body.poll_upload(cx),
