@@ -16,14 +16,7 @@ use crate::websocket;
 pub(crate) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
     let refuse = |reason| Refusal::new(StatusCode::BAD_REQUEST, reason);
     if parts.method == http::Method::CONNECT {
-        let protocol = parts.extensions.get::<h2::ext::Protocol>();
-        if let Some(refusal) = websocket::refusal(protocol.map(h2::ext::Protocol::as_str)) {
-            return Err(refusal);
-        }
-        // RFC 8441 §4: it has both, as no other CONNECT does.
-        if parts.uri.scheme().is_none() || parts.uri.path_and_query().is_none() {
-            return Err(refuse("extended CONNECT has no scheme or no path"));
-        }
+        check_connect(&parts)?;
     }
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if target.len() > limits.target {
@@ -79,6 +72,19 @@ pub(crate) fn request(parts: http::request::Parts, limits: &Limits) -> Result<Re
         request.headers.append(name::COOKIE, &cookies).map_err(|_| refuse("header is malformed"))?;
     }
     Ok(request)
+}
+
+/// Refuses a CONNECT that is not for WebSocket, or not as RFC 8441 has it.
+fn check_connect(parts: &http::request::Parts) -> Result<(), Refusal> {
+    let protocol = parts.extensions.get::<h2::ext::Protocol>();
+    if let Some(refusal) = websocket::refusal(protocol.map(h2::ext::Protocol::as_str)) {
+        return Err(refusal);
+    }
+    // RFC 8441 §4: it has both, as no other CONNECT does.
+    if parts.uri.scheme().is_none() || parts.uri.path_and_query().is_none() {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "extended CONNECT has no scheme or no path"));
+    }
+    Ok(())
 }
 
 /// Whether the client waits for a `100` before it sends its body (RFC 9110 §10.1.1).
