@@ -1,5 +1,5 @@
 //! The fuzz targets, each run by libFuzzer for a while, with the toolchain that builds everything else: what
-//! `cargo fuzz` asks a nightly compiler for (AddressSanitizer) finds nothing in a workspace without `unsafe`.
+//! `cargo fuzz` asks a nightly compiler for (`AddressSanitizer`) finds nothing in a workspace without `unsafe`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
