@@ -1,6 +1,6 @@
 //! The server's side of an HTTP/1.1 connection: one request after the other, each answered before the next.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -27,6 +27,8 @@ use crate::timer;
 
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
+/// How many connections of a worker do so at a time: memory that many had at once is hardly ever given back.
+const MOST_WARM: usize = 256;
 /// How much is read of a client that goes on sending after its last answer.
 const LINGERED: u64 = 64 * 1024 * 1024;
 
@@ -87,6 +89,29 @@ pub(crate) async fn serve<S: Service>(
     }
 }
 
+thread_local! {
+    static WARM_NOW: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A place among the connections that stay warm, given back when it is dropped.
+struct Warm;
+
+impl Warm {
+    fn take() -> Option<Self> {
+        let count = WARM_NOW.get();
+        (count < MOST_WARM).then(|| {
+            WARM_NOW.set(count + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Warm {
+    fn drop(&mut self) {
+        WARM_NOW.set(WARM_NOW.get() - 1);
+    }
+}
+
 /// One burst of requests: as long as there are bytes in the buffer.
 struct Exchange<'a, S: Service> {
     shared: &'a Shared,
@@ -126,6 +151,7 @@ impl<S: Service> Exchange<'_, S> {
             this.buffer.reset();
             this.read_timer.arm_idle_now(WARM.min(self.settings.idle_timeout));
         }
+        let Some(_warm) = Warm::take() else { return false };
         first_byte(self.shared).await
     }
 
