@@ -201,6 +201,24 @@ fn trailers_have_a_largest_size() {
 }
 
 #[test]
+fn there_are_only_so_many_trailers() {
+    let bench = Bench::new();
+    let upload = |count| {
+        let trailers = block(&vec![("a", "b"); count]);
+        [post(1), data(1, 0, "ab"), headers(1, WHOLE, trailers)].concat()
+    };
+    let mut client = bench.client();
+    client.send(upload(101));
+    let then = begun_in_chunks(Then::Refused(1, 400), "2\r\nab\r\n");
+    bench.check("101 trailers", &mut client, &then);
+    let mut client = bench.client();
+    client.send(upload(100));
+    assert_eq!(client.status(1), 200);
+    let received = bench.upstream.next();
+    assert!(received.ends_with(&format!("\r\n\r\n2\r\nab\r\n0\r\n{}\r\n", "a: b\r\n".repeat(100))), "{received}");
+}
+
+#[test]
 fn a_client_that_grants_nothing_loses_its_stream() {
     let bench = Bench::with(Settings::new().set("nginx_config.http.send_timeout", json!("200ms")));
     let mut client = Frames::bare(&bench.gateway);

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
 use crate::h1::FieldLine;
+use crate::line::Line;
 use crate::name::{self, Id, Name};
 
 /// A range of the arena.
@@ -181,6 +182,15 @@ impl FieldList {
         self.push_line(name.id, name.text.as_bytes(), value)
     }
 
+    /// Adds a field that was checked before.
+    pub fn append_line(&mut self, line: &Line) -> Result<(), InvalidHeader> {
+        let all = self.keep(&line.text)?;
+        let (name, value) = all.fields_of(line.name_len);
+        self.note(line.id);
+        self.fields.push(Field { id: line.id, name, value, is_line: true });
+        Ok(())
+    }
+
     /// Gives the first field with this name a new value and removes the others; adds it where there is none.
     pub fn set<'n>(&mut self, name: impl Into<Name<'n>>, value: &[u8]) -> Result<(), InvalidHeader> {
         let name = name.into();
@@ -297,10 +307,10 @@ impl FieldList {
 }
 
 impl Span {
-    /// `len` bytes from `start` on, of what is no longer than heads may be.
+    /// `len` bytes from `start` on, of a head that is to be kept.
+    #[expect(clippy::cast_possible_truncation, reason = "a head of more than 4 GiB is not kept")]
     pub(crate) fn at(start: usize, len: usize) -> Self {
-        let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        Self { start: narrow(start), len: narrow(len) }
+        Self { start: start as u32, len: len as u32 }
     }
 
     /// The bytes of it.
@@ -310,6 +320,13 @@ impl Span {
 
     fn end(self) -> u32 {
         self.start + self.len
+    }
+
+    /// Name and value of the line that it is: `Name: value\r\n`.
+    fn fields_of(self, name_len: usize) -> (Self, Self) {
+        let name = self.head(name_len);
+        let start = name.end() + 2;
+        (name, Self { start, len: self.end() - 2 - start })
     }
 
     /// The first `len` bytes of it.
@@ -407,6 +424,23 @@ mod tests {
             [("X-B", "1"), ("x-a", "2"), ("X-b", "3")].map(|(n, v)| (n.to_owned(), v.to_owned()))
         );
         assert_eq!(headers.get_all("x-B").count(), 2);
+    }
+
+    #[test]
+    fn a_line_is_put_in_as_a_field() {
+        let mut headers = Headers::new();
+        for (name, value) in [("X-A", "1"), ("Host", ""), ("x-b", "b c")] {
+            let line = Line::new(name, value.as_bytes()).unwrap();
+            headers.append_line(&line).unwrap();
+        }
+        let expected = [("X-A", "1"), ("Host", ""), ("x-b", "b c")];
+        assert_eq!(names(&headers), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(headers.get("host"), Some(&b""[..]));
+        let mut out = Vec::new();
+        headers.write(&mut out, Span::default(), |_, _| true);
+        assert_eq!(out, b"X-A: 1\r\nHost: \r\nx-b: b c\r\n");
+        assert_eq!(Line::new("x y", b""), Err(InvalidHeader::Name));
+        assert_eq!(Line::new("x", b"a\nb"), Err(InvalidHeader::Value));
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub struct Limits {
     pub target: usize,
     /// The longest line of a header field, in bytes; a longer one is answered with 431. Default: 16 KiB.
     pub field: usize,
-    /// The most header fields; more are answered with 431. Default: 100.
+    /// The most header fields; more are answered with 431. So many trailer fields a body may have, too. Default: 100.
     pub fields: usize,
     /// Bytes of chunk extensions that a body may have beyond its data: each byte of a chunk makes up for one, so that a
     /// long body is not broken off for what its chunks say. Leading zeros of a size count too. Default: 16 KiB.

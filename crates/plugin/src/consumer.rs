@@ -1,23 +1,27 @@
 //! Who calls: what plugins of authentication look up, and how they say whom they have found.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use lockgate_http::Request;
-use lockgate_http::name::OwnedName;
+use lockgate_http::{Line, Request};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::RequestContext;
 
-/// What nodes are told of who calls, as APISIX names it: user name, credential, custom id.
-static TOLD: LazyLock<[OwnedName; 3]> = LazyLock::new(|| {
-    ["X-Consumer-Username", "X-Credential-Identifier", "X-Consumer-Custom-ID"].map(OwnedName::new)
-});
+/// What nodes are told of who calls, as APISIX names it.
+const USERNAME: &str = "X-Consumer-Username";
+const CREDENTIAL: &str = "X-Credential-Identifier";
+const CUSTOM_ID: &str = "X-Consumer-Custom-ID";
+
+/// A value that no header can carry is not told.
+fn told(name: &str, value: Option<&str>) -> Option<Line> {
+    Line::new(name, value?.as_bytes()).ok()
+}
 
 /// Who calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Consumer {
     /// Its name.
     pub name: String,
@@ -25,6 +29,24 @@ pub struct Consumer {
     pub group_id: Option<String>,
     /// Its label `custom_id`, where it has one.
     pub custom_id: Option<String>,
+    /// Whether plugins come with it, its own or its group's.
+    pub has_plugins: bool,
+    username_line: Option<Line>,
+    custom_id_line: Option<Line>,
+}
+
+impl Consumer {
+    /// A consumer of this name, in a group or none; `has_plugins` of its own.
+    pub fn new(name: String, group_id: Option<String>, custom_id: Option<String>, has_plugins: bool) -> Self {
+        Self {
+            username_line: told(USERNAME, Some(&name)),
+            custom_id_line: told(CUSTOM_ID, custom_id.as_deref()),
+            has_plugins: has_plugins || group_id.is_some(),
+            name,
+            group_id,
+            custom_id,
+        }
+    }
 }
 
 /// One way in which a consumer shows who it is, for one plugin.
@@ -35,6 +57,14 @@ pub struct Credential {
     pub id: Option<String>,
     /// What was written for the plugin, secrets opened.
     pub config: Value,
+    id_line: Option<Line>,
+}
+
+impl Credential {
+    /// What a consumer has written for a plugin, in a credential of this id or in itself.
+    pub fn new(consumer: String, id: Option<String>, config: Value) -> Self {
+        Self { id_line: told(CREDENTIAL, id.as_deref()), consumer, id, config }
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -70,13 +100,13 @@ impl RequestContext {
         consumer: Arc<Consumer>,
         credential: Option<Arc<Credential>>,
     ) {
-        let id = credential.as_deref().and_then(|credential| credential.id.as_deref());
-        let values = [Some(consumer.name.as_str()), id, consumer.custom_id.as_deref()];
-        for (name, value) in TOLD.iter().zip(values) {
-            request.headers.remove_alike(name.as_str());
-            if let Some(value) = value {
-                // A label that no header can carry is not told.
-                let _ = request.headers.append(name, value.as_bytes());
+        let id_line = credential.as_deref().and_then(|credential| credential.id_line.as_ref());
+        let lines = [consumer.username_line.as_ref(), id_line, consumer.custom_id_line.as_ref()];
+        for (name, line) in [USERNAME, CREDENTIAL, CUSTOM_ID].into_iter().zip(lines) {
+            request.headers.remove_alike(name);
+            if let Some(line) = line {
+                // A head is far from the size where it fails.
+                let _ = request.headers.append_line(line);
             }
         }
         self.consumer = Some(consumer);

@@ -10,7 +10,7 @@ pub trait Directory: std::fmt::Debug {
     fn route(&self, id: &str) -> Option<&RouteNames>;
 
     /// The credential with this key among those of a plugin. The time it takes says nothing of the keys there are.
-    fn credential(&self, _plugin: &str, _key: &str) -> Option<&Arc<Credential>> {
+    fn credential(&self, _plugin: &str, _key: &[u8]) -> Option<&Arc<Credential>> {
         None
     }
 

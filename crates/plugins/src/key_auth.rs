@@ -102,8 +102,7 @@ impl KeyAuth {
             None if self.argument.write(request, cx, &mut argument) => &argument,
             None => return Err("Missing API key in request"),
         };
-        let found = std::str::from_utf8(key).ok().and_then(|key| {
-            let directory = cx.directory.as_ref()?;
+        let found = cx.directory.as_ref().and_then(|directory| {
             let credential = directory.credential(Self::NAME, key)?;
             let consumer = directory.consumer(&credential.consumer)?;
             Some((consumer.clone(), Some(credential.clone())))

@@ -156,7 +156,7 @@ async fn produce(
     if let Flow::Respond(response) = route.pipeline.rewrite(request, cx).await? {
         return Ok(response);
     }
-    if cx.consumer.is_some()
+    if cx.consumer.as_ref().is_some_and(|consumer| consumer.has_plugins)
         && let Flow::Respond(response) = join(snapshot, route, request, cx).await?
     {
         return Ok(response);

@@ -77,6 +77,8 @@ pub(super) fn ends() -> Vec<Row> {
             trailers(WHOLE, &[("a", "b"), (":status", "200")]),
             Sees::Broken,
         ),
+        ("9113 §10.5", "100 trailers", trailers(WHOLE, &[("a", "b"); 100]), Sees::Whole(200, "ab")),
+        ("9113 §10.5", "101 trailers", trailers(WHOLE, &[("a", "b"); 101]), Sees::Broken),
         ("9113 §8.2.1", "a line break in the trailers", trailers(WHOLE, &[("a", "b\r\nc: d")]), Sees::Broken),
         (
             "9113 §8.2.2",

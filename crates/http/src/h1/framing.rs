@@ -33,7 +33,8 @@ pub(crate) struct Chunked {
     /// Bytes of chunk extensions and leading zeros that it may have beyond its data: all of them, and those left.
     most_overhead: usize,
     overhead: usize,
-    /// Bytes of trailers that it may still have.
+    /// Trailer fields that it may still have, and bytes of them.
+    trailer_fields: usize,
     trailer_bytes: usize,
     line: Vec<u8>,
     trailers: Option<Headers>,
@@ -69,6 +70,7 @@ impl Framing {
             state: State::Size { value: 0, has_digit: false },
             most_overhead: limits.chunk_extensions,
             overhead: limits.chunk_extensions,
+            trailer_fields: limits.fields,
             trailer_bytes: limits.trailers,
             line: Vec::new(),
             trailers: None,
@@ -204,6 +206,7 @@ impl Chunked {
     }
 
     fn end_trailer(&mut self) -> Result<(), &'static str> {
+        self.trailer_fields = self.trailer_fields.checked_sub(1).ok_or("too many trailers")?;
         let line = std::mem::take(&mut self.line);
         let colon = memchr::memchr(b':', &line).ok_or("trailer has no colon")?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
@@ -354,6 +357,11 @@ mod tests {
         let long = format!("1;{}\r\n", "x".repeat(Limits::DEFAULT.chunk_extensions + 1));
         assert!(decode(long.as_bytes(), 999).is_err());
         let long = format!("0\r\na: {}\r\n", "x".repeat(Limits::DEFAULT.trailers));
-        assert!(decode(long.as_bytes(), 999).is_err());
+        assert_eq!(decode(long.as_bytes(), 999), Err("trailers are too long"));
+        let trailers = |count| format!("0\r\n{}\r\n", "a:\r\n".repeat(count));
+        let most = decode(trailers(Limits::DEFAULT.fields).as_bytes(), 999);
+        assert!(matches!(most, Ok((_, true, _))), "{most:?}");
+        let many = decode(trailers(Limits::DEFAULT.fields + 1).as_bytes(), 999);
+        assert_eq!(many, Err("too many trailers"));
     }
 }

@@ -34,6 +34,14 @@ pub(crate) struct FieldLine<'a> {
     pub(crate) is_plain: bool,
 }
 
+/// What stands between the two spaces of a request line.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Whether it is all of ASCII, with no `#`, which would begin a fragment.
+    pub(super) is_plain: bool,
+}
+
 /// Reads a head from its start.
 pub(super) struct Lexer<'a> {
     input: &'a [u8],
@@ -55,7 +63,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Method, target and version (RFC 9112 §3). Empty lines before them are passed over (§2.2).
-    pub(super) fn request_line(&mut self, longest: usize) -> Result<(&'a [u8], &'a [u8], Version), Stop> {
+    pub(super) fn request_line(&mut self, longest: usize) -> Result<(&'a [u8], Target<'a>, Version), Stop> {
         while self.rest().starts_with(b"\r\n") {
             self.at += 2;
         }
@@ -63,11 +71,24 @@ impl<'a> Lexer<'a> {
             return Err(Stop::Partial);
         }
         let method = self.word(is_token, longest)?;
-        let target = self.word(is_target, longest)?;
-        if target.len() > longest {
+        let target = self.target(longest)?;
+        if target.bytes.len() > longest {
             return Err(too_long());
         }
         self.request_version().map(|version| (method, target, version))
+    }
+
+    /// A target, and the space behind it. Its form is looked at later.
+    fn target(&mut self, longest: usize) -> Result<Target<'a>, Stop> {
+        let rest = self.rest();
+        match behind_plain(rest) {
+            behind @ [b' ', ..] if behind.len() < rest.len() => {
+                let len = rest.len() - behind.len();
+                self.at += len + 1;
+                Ok(Target { bytes: &rest[..len], is_plain: true })
+            }
+            _ => self.word(is_target, longest).map(|bytes| Target { bytes, is_plain: false }),
+        }
     }
 
     /// One or more bytes for which `is_part` holds, and the space behind them.
@@ -238,6 +259,29 @@ const fn no_letters(word: u64) -> u64 {
     (!(letters | hyphens) | word) & eight(0x80)
 }
 
+/// What follows the plain start of a target: it ends at the first byte that is a control character, a space, a `#` or
+/// none of ASCII.
+fn behind_plain(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        let others = not_plain(u64::from_le_bytes(*eight));
+        if others != 0 {
+            return &rest[(others.trailing_zeros() / 8) as usize..];
+        }
+        rest = behind;
+    }
+    let is_end = |byte: &u8| !matches!(byte, b'!'..=b'~') || *byte == b'#';
+    &rest[rest.iter().position(is_end).unwrap_or(rest.len())..]
+}
+
+/// The high bit of each byte at which a target is not plain. Bytes behind the first such one may be marked too.
+const fn not_plain(word: u64) -> u64 {
+    let space = word ^ eight(b' ');
+    let fragment = word ^ eight(b'#');
+    let found = (space.wrapping_sub(eight(1)) & !space) | (fragment.wrapping_sub(eight(1)) & !fragment);
+    controls(word) | (found | word) & eight(0x80)
+}
+
 /// What follows a field's text: it ends at the first control character other than a tab (RFC 9110 §5.5).
 fn behind_text(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
@@ -275,6 +319,13 @@ mod tests {
             let all = [clean.as_bytes(), &bytes].concat();
             let end = all.iter().position(|byte| (*byte < 32 && *byte != 9) || *byte == 127);
             prop_assert_eq!(all.len() - behind_text(&all).len(), end.unwrap_or(all.len()));
+        }
+
+        #[test]
+        fn a_target_is_plain_until_reading_it_byte_by_byte_says_otherwise(bytes: Vec<u8>, clean in "[!-~]{0,40}") {
+            let all = [clean.as_bytes(), &bytes].concat();
+            let end = all.iter().position(|byte| *byte <= 32 || *byte >= 127 || *byte == b'#');
+            prop_assert_eq!(all.len() - behind_plain(&all).len(), end.unwrap_or(all.len()));
         }
 
         #[test]

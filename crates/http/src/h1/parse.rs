@@ -9,7 +9,7 @@ mod tests;
 use http::{Method, StatusCode};
 
 use super::framing::Framing;
-use super::lex::{Lexer, Stop};
+use super::lex::{Lexer, Stop, Target};
 use crate::headers::{Headers, Span};
 use crate::limits::Limits;
 use crate::message::{Request, Response, Version, check_target};
@@ -85,8 +85,8 @@ fn read_request(input: &[u8], limits: &Limits) -> Result<RequestHead, Stop> {
     let mut lexer = Lexer::new(input);
     let (method, target, version) = lexer.request_line(limits.target)?;
     // The line is passed on as it stands, where it is the one to be sent: from a client of HTTP/1.1, in origin form.
-    let is_plain = version == Version::Http11 && matches!(target, [b'/', ..]);
-    let len = method.len() + target.len() + LINE_REST;
+    let is_plain = version == Version::Http11 && matches!(target.bytes, [b'/', ..]);
+    let len = method.len() + target.bytes.len() + LINE_REST;
     let line = if is_plain { Span::at(lexer.len() - len, len) } else { Span::default() };
     let (connection, mut headers) = fields(&mut lexer, input, limits)?;
     let framing = connection.framing(version, limits)?.unwrap_or_default();
@@ -147,11 +147,14 @@ fn method_of(method: &[u8]) -> Result<Method, Refusal> {
 }
 
 /// The target in origin form (RFC 9112 §3.2). Of an absolute form, the authority becomes the host.
-fn target_of(headers: &mut Headers, target: &[u8], method: &Method) -> Result<Span, Refusal> {
+fn target_of(headers: &mut Headers, target: Target<'_>, method: &Method) -> Result<Span, Refusal> {
     let malformed = Refusal::bad("request target is malformed");
-    let target = std::str::from_utf8(target).map_err(|_| malformed)?;
+    let is_plain = target.is_plain;
+    let target = std::str::from_utf8(target.bytes).map_err(|_| malformed)?;
     if target.starts_with('/') || (target == "*" && method == Method::OPTIONS) {
-        check_target(target).map_err(|_| malformed)?;
+        if !is_plain {
+            check_target(target).map_err(|_| malformed)?;
+        }
         return headers.keep_text(target).map_err(|_| malformed);
     }
     let rest = ["http://", "https://"]

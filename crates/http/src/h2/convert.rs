@@ -168,13 +168,21 @@ pub(super) fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) {
     let _ = fields.try_append(name, value);
 }
 
-pub(crate) fn trailers(fields: &HeaderMap) -> Headers {
+/// The trailers of a stream, within what a body may have of them.
+pub(crate) fn trailers(fields: &HeaderMap, limits: &Limits) -> Result<Headers, &'static str> {
+    let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > limits.trailers {
+        return Err("trailers are too long");
+    }
+    if fields.len() > limits.fields {
+        return Err("too many trailers");
+    }
     let mut trailers = Headers::new();
     for (name, value) in fields {
         // Names and values of a HeaderMap are well formed.
         let _ = trailers.append(name.as_str(), value.as_bytes());
     }
-    trailers
+    Ok(trailers)
 }
 
 pub(crate) fn trailer_map(trailers: &Headers) -> HeaderMap {
@@ -185,4 +193,22 @@ pub(crate) fn trailer_map(trailers: &Headers) -> HeaderMap {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_of_more_names_than_a_map_holds_are_cut_off() {
+        let mut many = Headers::new();
+        for number in 0..40_000 {
+            many.append(&format!("x-{number}"), b"").unwrap();
+        }
+        let map = trailer_map(&many);
+        assert!(map.len() < many.len() && map.contains_key("x-0"), "{}", map.len());
+        assert_eq!(trailers(&map, &Limits::DEFAULT).map(drop), Err("trailers are too long"));
+        let most = Limits { trailers: usize::MAX, ..Limits::DEFAULT };
+        assert_eq!(trailers(&map, &most).map(drop), Err("too many trailers"));
+    }
 }

@@ -11,6 +11,7 @@ use super::convert;
 use super::interim::Interims;
 use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::server::ServerSettings;
 use crate::timer::Timer;
 
@@ -22,7 +23,7 @@ pub(crate) struct IncomingBody {
     length: Option<u64>,
     has_ended: bool,
     budget: u64,
-    max_trailers: usize,
+    limits: Limits,
     timeout: Duration,
     /// Runs while there is nothing to read.
     silence: Option<Timer>,
@@ -44,7 +45,7 @@ impl IncomingBody {
             length,
             has_ended: false,
             budget: settings.max_body,
-            max_trailers: settings.limits.trailers,
+            limits: settings.limits,
             timeout: settings.body_timeout,
             silence: None,
             interims,
@@ -100,12 +101,8 @@ impl IncomingBody {
 
     fn keep_trailers(&mut self, fields: Result<Option<http::HeaderMap>, h2::Error>) -> Result<(), BodyError> {
         if let Some(fields) = fields.map_err(broken)? {
-            let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-            if size > self.max_trailers {
-                let error = BodyErrorKind::Framing("trailers are too large");
-                return Err(BodyError::new(Fault::Client, error));
-            }
-            self.trailers = Some(convert::trailers(&fields));
+            let framing = |reason| BodyError::new(Fault::Client, BodyErrorKind::Framing(reason));
+            self.trailers = Some(convert::trailers(&fields, &self.limits).map_err(framing)?);
         }
         self.has_ended = true;
         Ok(())

@@ -12,6 +12,7 @@ use crate::body::BodyStream;
 use crate::error::{BodyError, BodyErrorKind, Fault};
 use crate::h2::{Interims, convert};
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::server::ServerSettings;
 use crate::timer::Timer;
 
@@ -24,7 +25,7 @@ pub(super) struct IncomingBody {
     is_data_over: bool,
     has_ended: bool,
     budget: u64,
-    max_trailers: usize,
+    limits: Limits,
     timeout: Duration,
     /// Runs while there is nothing to read.
     silence: Option<Timer>,
@@ -47,7 +48,7 @@ impl IncomingBody {
             is_data_over: false,
             has_ended: false,
             budget: settings.max_body,
-            max_trailers: settings.limits.trailers,
+            limits: settings.limits,
             timeout: settings.body_timeout,
             silence: None,
             interims,
@@ -86,11 +87,8 @@ impl IncomingBody {
 
     fn keep_trailers(&mut self, fields: Option<&http::HeaderMap>) -> Result<(), BodyError> {
         let Some(fields) = fields else { return Ok(()) };
-        let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        if size > self.max_trailers {
-            return Err(client(BodyErrorKind::Framing("trailers are too large")));
-        }
-        self.trailers = Some(convert::trailers(fields));
+        let trailers = convert::trailers(fields, &self.limits);
+        self.trailers = Some(trailers.map_err(|reason| client(BodyErrorKind::Framing(reason)))?);
         Ok(())
     }
 

@@ -146,8 +146,11 @@ fn is_host(host: &[u8]) -> bool {
     is_part(name) && has_port
 }
 
-/// A chunked body by the letter of RFC 9112 §7.1 and with CRLF alone: its data and how many bytes it took, `None`
-/// while it is not whole.
+/// The most trailer fields a body may have: hyper's bound too.
+const TRAILERS: usize = 100;
+
+/// A chunked body by the letter of RFC 9112 §7.1, with CRLF alone and no more trailers than there may be: its data and
+/// how many bytes it took, `None` while it is not whole.
 pub(crate) fn chunks(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>, ()> {
     let mut data = Vec::new();
     let mut at = 0;
@@ -175,12 +178,14 @@ pub(crate) fn chunks(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>, ()> {
             _ => return Err(()),
         }
     }
+    let mut left = TRAILERS;
     loop {
         let Some((line, next)) = line(input, at)? else { return Ok(None) };
         at = next;
         if line.is_empty() {
             return Ok(Some((data, at)));
         }
+        left = left.checked_sub(1).ok_or(())?;
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
         if name.is_empty() || name.len() == line.len() || !name.iter().all(is_token) {

@@ -47,7 +47,7 @@ impl Directory for Hold {
         self.0.route(id)
     }
 
-    fn credential(&self, plugin: &str, key: &str) -> Option<&Arc<Credential>> {
+    fn credential(&self, plugin: &str, key: &[u8]) -> Option<&Arc<Credential>> {
         self.0.credential(plugin, key)
     }
 
@@ -71,7 +71,7 @@ struct Current {
     held: Held,
 }
 
-/// What is kept of a request until its answer is out.
+/// What is kept of a request until its answer is out. It is boxed, as it goes through several hands.
 pub(crate) struct Served {
     request: Request,
     cx: RequestContext,
@@ -112,9 +112,9 @@ impl Gateway {
 }
 
 impl Service for Gateway {
-    type UnderWay = Served;
+    type UnderWay = Box<Served>;
 
-    fn begin(&self, connection: &Rc<ConnectionInfo>, request: Request) -> Served {
+    fn begin(&self, connection: &Rc<ConnectionInfo>, request: Request) -> Box<Served> {
         self.traffic.begun();
         let snapshot = self.snapshot();
         let mut cx = RequestContext::new(connection.clone(), request.method.clone());
@@ -123,16 +123,16 @@ impl Service for Gateway {
         if self.keeps_heads {
             cx.keep_heads();
         }
-        Served { request, cx, snapshot }
+        Box::new(Served { request, cx, snapshot })
     }
 
-    async fn answer(&self, served: &mut Served) -> Response {
+    async fn answer(&self, served: &mut Box<Served>) -> Response {
         let response = handle(&served.snapshot, &mut served.request, &mut served.cx).await;
         served.cx.keep_sent_head(&response);
         response
     }
 
-    fn unread(&self, served: &mut Served) -> Body {
+    fn unread(&self, served: &mut Box<Served>) -> Body {
         std::mem::take(&mut served.request.body)
     }
 
@@ -141,14 +141,14 @@ impl Service for Gateway {
         connection: &Rc<ConnectionInfo>,
         status: StatusCode,
         reason: &'static str,
-    ) -> (Response, Served) {
+    ) -> (Response, Box<Served>) {
         let response = ProxyError::Refused { status, reason }.into_response();
         (response, self.begin(connection, Request::blank()))
     }
 
-    fn done(&self, served: &mut Served, outcome: Outcome) {
+    fn done(&self, served: &mut Box<Served>, outcome: Outcome) {
         self.traffic.done();
-        let Served { request, cx, snapshot } = served;
+        let Served { request, cx, snapshot } = &mut **served;
         cx.status = outcome.status.as_u16();
         (cx.body_bytes_sent, cx.head_bytes_sent) = (outcome.body_bytes, outcome.head_bytes);
         let ended = if outcome.is_complete { clock::recent() } else { clock::now() };

@@ -26,7 +26,7 @@ pub(super) struct Consumers {
     groups: OrdMap<Id, Arc<Layer>>,
     /// By the plugin, then by the key. The maps hash with a key of their own, and nothing is compared but what
     /// hashes alike: the time of a look-up says nothing of the keys there are.
-    keys: BTreeMap<String, Shared<String, Arc<Credential>>>,
+    keys: BTreeMap<String, Shared<Box<[u8]>, Arc<Credential>>>,
     /// What each consumer and credential has in `keys`.
     claims: OrdMap<(usize, Id), Arc<Vec<Claim>>>,
     refused: BTreeSet<(usize, Id)>,
@@ -43,7 +43,7 @@ type Claim = (String, String);
 
 impl Consumers {
     /// The credential with this key.
-    pub(super) fn credential(&self, plugin: &str, key: &str) -> Option<&Arc<Credential>> {
+    pub(super) fn credential(&self, plugin: &str, key: &[u8]) -> Option<&Arc<Credential>> {
         self.keys.get(plugin)?.get(key)
     }
 
@@ -100,7 +100,7 @@ impl Consumers {
         let claims = self.claims.remove(&(kind as usize, id.clone()));
         for (plugin, key) in claims.iter().flat_map(|claims| claims.iter()) {
             if let Some(keys) = self.keys.get_mut(plugin) {
-                keys.remove(key);
+                keys.remove(key.as_bytes());
             }
         }
     }
@@ -151,11 +151,9 @@ impl Consumers {
         let layer = (!others.is_empty()).then(|| Layer::build(&others, &compiler.registry, build, before));
         let layer = layer.transpose()?;
         self.claim(record, credentials)?;
-        let consumer = Arc::new(Consumer {
-            name: read.username,
-            group_id: read.group_id.map(|id| id.to_string()),
-            custom_id: read.labels.get("custom_id").cloned(),
-        });
+        let group_id = read.group_id.map(|id| id.to_string());
+        let custom_id = read.labels.get("custom_id").cloned();
+        let consumer = Arc::new(Consumer::new(read.username, group_id, custom_id, layer.is_some()));
         self.by_name.insert(record.id.clone(), Arc::new(CompiledConsumer { consumer, layer }));
         Ok(())
     }
@@ -163,7 +161,7 @@ impl Consumers {
     /// Puts credentials in, unless one of them is somebody else's.
     fn claim(&mut self, record: &Record, credentials: Vec<(Claim, Credential)>) -> Result<(), String> {
         for ((plugin, key), _) in &credentials {
-            if let Some(owner) = self.credential(plugin, key) {
+            if let Some(owner) = self.credential(plugin, key.as_bytes()) {
                 let of = match &owner.id {
                     Some(id) => format!("credential: {id} of consumer: {}", owner.consumer),
                     None => format!("consumer: {}", owner.consumer),
@@ -173,7 +171,8 @@ impl Consumers {
         }
         let mut claims = Vec::with_capacity(credentials.len());
         for (claim, credential) in credentials {
-            self.keys.entry(claim.0.clone()).or_default().insert(claim.1.clone(), Arc::new(credential));
+            let keys = self.keys.entry(claim.0.clone()).or_default();
+            keys.insert(claim.1.as_bytes().into(), Arc::new(credential));
             claims.push(claim);
         }
         if !claims.is_empty() {
@@ -200,7 +199,7 @@ fn sorted(
             .map_err(|why| format!("plugin {name}: {why}"))?
             .ok_or_else(|| format!("plugin {name}: a secret that it refers to is not at hand"))?;
         let id = id.map(str::to_owned);
-        credentials.push(((name, key), Credential { consumer: consumer.to_owned(), id, config }));
+        credentials.push(((name, key), Credential::new(consumer.to_owned(), id, config)));
     }
     Ok((credentials, others))
 }

@@ -86,7 +86,7 @@ impl Directory for Snapshot {
         self.routes.get(id).map(|route| &route.names)
     }
 
-    fn credential(&self, plugin: &str, key: &str) -> Option<&Arc<Credential>> {
+    fn credential(&self, plugin: &str, key: &[u8]) -> Option<&Arc<Credential>> {
         self.consumers.credential(plugin, key)
     }
 

@@ -126,3 +126,16 @@ fn responses_end_where_their_status_says() {
             .is_err()
     );
 }
+
+#[test]
+fn a_head_that_trickles_is_read_again_only_where_a_line_has_ended() {
+    let head = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert!(may_be_whole(b"G", 0), "the first bytes are always looked at");
+    for end in 2..=head.len() {
+        let is_line = head[end - 1] == b'\n';
+        assert_eq!(may_be_whole(&head[..end], end - 1), is_line, "{}", head[..end].escape_ascii());
+    }
+    let long = vec![b'a'; 2 * LOOKED_AT];
+    assert!(!may_be_whole(&long[..LOOKED_AT + 9], 9));
+    assert!(may_be_whole(&long[..LOOKED_AT + 10], 9), "a line may have become too long");
+}

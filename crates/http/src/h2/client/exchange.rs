@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
-use http::Method;
+use http::{HeaderMap, Method};
 use lockgate_telemetry::clock::{self, Moment};
 
 use super::head;
@@ -20,6 +20,7 @@ use crate::h1::write::BodyFraming;
 use crate::h2::convert;
 use crate::h2::outflow::Outflow;
 use crate::headers::Headers;
+use crate::limits::Limits;
 use crate::message::Response;
 
 /// How many interim responses a request may get.
@@ -258,7 +259,7 @@ impl ResponseBody {
                     let Poll::Ready(fields) = open.stream.poll_trailers(cx) else {
                         return open.poll_silence(cx);
                     };
-                    self.trailers = fields.map_err(broken)?.map(|fields| convert::trailers(&fields));
+                    self.trailers = trailers(fields)?;
                     self.length = Some(0);
                     self.open = None;
                     return Poll::Ready(Ok(false));
@@ -280,7 +281,7 @@ impl ResponseBody {
                     let Poll::Ready(fields) = open.stream.poll_trailers(cx) else {
                         return open.poll_silence(cx);
                     };
-                    self.trailers = fields.map_err(broken)?.map(|fields| convert::trailers(&fields));
+                    self.trailers = trailers(fields)?;
                     // Nobody will ask the stream any more.
                     let _ = open.stream.flow_control().release_capacity(self.data.len());
                     self.open = None;
@@ -356,6 +357,13 @@ fn name_of(reason: Reason) -> &'static str {
         "HTTP_1_1_REQUIRED",
     ];
     NAMES.get(u32::from(reason) as usize).copied().unwrap_or("an unknown error")
+}
+
+/// The trailers behind an answer, within the limits of what upstreams send.
+fn trailers(fields: Result<Option<HeaderMap>, h2::Error>) -> Result<Option<Headers>, BodyError> {
+    let Some(fields) = fields.map_err(broken)? else { return Ok(None) };
+    let framing = |reason| BodyError::new(Fault::Upstream, BodyErrorKind::Framing(reason));
+    convert::trailers(&fields, &Limits::DEFAULT).map(Some).map_err(framing)
 }
 
 fn broken(error: h2::Error) -> BodyError {

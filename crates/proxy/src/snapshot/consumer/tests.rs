@@ -17,7 +17,7 @@ fn record(name: &str, key: &str, revision: u64) -> Record {
 }
 
 fn owner(bench: &Bench, key: &str) -> Option<String> {
-    bench.snapshot.credential("keeper", key).map(|credential| credential.consumer.clone())
+    bench.snapshot.credential("keeper", key.as_bytes()).map(|credential| credential.consumer.clone())
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_change_of_one_among_ten_thousand_leaves_the_others_as_they_are() {
     for (id, consumer) in &before.by_name {
         assert_eq!(Arc::ptr_eq(consumer, &after.by_name[id]), id.as_str() != "c7");
     }
-    for (key, credential) in before.keys["keeper"].iter().filter(|(key, _)| *key != "k7") {
+    for (key, credential) in before.keys["keeper"].iter().filter(|(key, _)| ***key != *b"k7") {
         assert!(Arc::ptr_eq(credential, &after.keys["keeper"][key]));
     }
 }
