@@ -215,7 +215,10 @@ fn there_are_only_so_many_trailers() {
     client.send(upload(100));
     assert_eq!(client.status(1), 200);
     let received = bench.upstream.next();
-    assert!(received.ends_with(&format!("\r\n\r\n2\r\nab\r\n0\r\n{}\r\n", "a: b\r\n".repeat(100))), "{received}");
+    assert!(
+        received.ends_with(&format!("\r\n\r\n2\r\nab\r\n0\r\n{}\r\n", "a: b\r\n".repeat(100))),
+        "{received}"
+    );
 }
 
 #[test]

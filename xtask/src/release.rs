@@ -1,7 +1,9 @@
-//! The release build: built once to be watched at work, and once more from what was seen.
+//! The release build: built once to be watched at work, once more from what was seen, and then laid out anew.
 //!
 //! The compiler then knows which way each branch goes and what belongs together: of a gateway whose code is far larger
 //! than the caches that are nearest to the processor, a third of the user time is saved (`bench/compare`).
+
+mod layout;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::{metadata, say};
+use layout::Layout;
 
 /// Builds the gateway, and the bare engine that `bench/engine` measures, by profile; prints where they are.
 pub(crate) fn build() -> Result<()> {
@@ -17,7 +20,12 @@ pub(crate) fn build() -> Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     std::fs::create_dir_all(&target)?;
     let target = target.canonicalize()?;
-    let (host, tool) = (host()?, profdata()?);
+    let (host, tool, layout) = (host()?, profdata()?, Layout::find());
+    if layout.is_none() {
+        say(
+            "release: there is no llvm-bolt of LLVM 19 or later (Debian: bolt-22), so it will not be laid out anew",
+        );
+    }
     let profiles = target.join("profiles");
     if profiles.exists() {
         std::fs::remove_dir_all(&profiles).with_context(|| profiles.display().to_string())?;
@@ -30,15 +38,21 @@ pub(crate) fn build() -> Result<()> {
     say("release: watching it at work (bench/train)");
     let built = |directory: &Path| directory.join(&host).join("release");
     let programs = [built(&watched).join("lockgate"), built(&watched).join("examples/bare")];
-    run(Command::new(root.join("bench/train")).args(&programs))?;
+    let train = root.join("bench/train");
+    run(Command::new(&train).args(&programs))?;
     let seen = profiles.join("seen.profdata");
     run(Command::new(tool).arg("merge").arg("-o").arg(&seen).arg(&profiles))?;
 
     say("release: building from what was seen");
     let tuned = target.join("tuned");
-    cargo_all(&root, &tuned, &host, &format!("-Cprofile-use={}", seen.display()))?;
-    for program in ["lockgate", "examples/bare"] {
-        writeln!(std::io::stdout(), "{}", built(&tuned).join(program).display())?;
+    let linked = layout.as_ref().map_or("", |_| layout::LINKED);
+    cargo_all(&root, &tuned, &host, &format!("-Cprofile-use={} {linked}", seen.display()))?;
+    let mut programs = Vec::from(["lockgate", "examples/bare"].map(|program| built(&tuned).join(program)));
+    if let Some(layout) = layout {
+        programs = layout.lay_out(&programs, &target, &train)?;
+    }
+    for program in programs {
+        writeln!(std::io::stdout(), "{}", program.display())?;
     }
     Ok(())
 }
