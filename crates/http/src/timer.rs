@@ -2,7 +2,8 @@
 //!
 //! An entry stays in the slot it was first queued in. When that slot comes due and the deadline has moved on,
 //! the entry is queued again; so a busy connection, which moves its deadline with each request, touches the
-//! queue once per time-out instead of once per request.
+//! queue once per time-out instead of once per request. What is out of date, as its timer is gone or has moved nearer,
+//! is swept out when it is the greater part: connections may come and go faster than their time-outs end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -43,8 +44,14 @@ enum AtDrain {
     Wakes,
 }
 
+/// How much that is out of date the wheel may have, before it is swept.
+const MOST_STALE: usize = 1024;
+
 struct Wheel {
     slots: RefCell<BTreeMap<u64, Vec<Rc<Entry>>>>,
+    /// How many entries the slots have, and how many of them are out of date.
+    places: Cell<usize>,
+    stale: Cell<usize>,
     driver: RefCell<Option<Waker>>,
     is_driven: Cell<bool>,
     is_draining: Cell<bool>,
@@ -55,6 +62,8 @@ struct Wheel {
 thread_local! {
     static WHEEL: Rc<Wheel> = Rc::new(Wheel {
         slots: RefCell::default(),
+        places: Cell::new(0),
+        stale: Cell::new(0),
         driver: RefCell::default(),
         is_driven: Cell::new(false),
         is_draining: Cell::new(false),
@@ -140,12 +149,19 @@ impl Drop for Timer {
         // A slot may hold the entry for a while yet: it must not hold the task too.
         self.disarm();
         self.entry.waker.borrow_mut().take();
+        if self.entry.queued.replace(NEVER) != NEVER {
+            // A thread that is ending has no wheel any more.
+            let _ = WHEEL.try_with(|wheel| wheel.outdate());
+        }
     }
 }
 
 impl Wheel {
     fn queue(self: &Rc<Self>, entry: &Rc<Entry>, slot: u64) {
-        entry.queued.set(slot);
+        if entry.queued.replace(slot) != NEVER {
+            self.outdate();
+        }
+        self.places.set(self.places.get() + 1);
         let mut slots = self.slots.borrow_mut();
         let is_first = slots.first_key_value().is_none_or(|(first, _)| slot < *first);
         slots.entry(slot).or_default().push(entry.clone());
@@ -155,6 +171,23 @@ impl Wheel {
         } else if is_first && let Some(driver) = self.driver.borrow_mut().take() {
             driver.wake();
         }
+    }
+
+    /// Counts an entry that is out of date; with too many of them, the slots are swept.
+    fn outdate(&self) {
+        let stale = self.stale.get() + 1;
+        self.stale.set(stale);
+        if stale < MOST_STALE || stale < self.places.get() / 2 {
+            return;
+        }
+        let mut slots = self.slots.borrow_mut();
+        slots.retain(|slot, entries| {
+            entries.retain(|entry| entry.queued.get() == *slot);
+            entries.shrink_to_fit();
+            !entries.is_empty()
+        });
+        self.places.set(slots.values().map(Vec::len).sum());
+        self.stale.set(0);
     }
 
     fn fire_due(self: &Rc<Self>) {
@@ -167,8 +200,10 @@ impl Wheel {
                     _ => return,
                 }
             };
+            self.places.set(self.places.get().saturating_sub(due.1.len()));
             for entry in due.1 {
                 if entry.queued.get() != due.0 {
+                    self.stale.set(self.stale.get().saturating_sub(1));
                     continue;
                 }
                 entry.queued.set(NEVER);
@@ -313,6 +348,33 @@ mod tests {
             timer.arm(Duration::from_millis(200));
             let after = fired(&timer).await;
             assert!((200..=230).contains(&after.as_millis()), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn timers_that_are_gone_are_not_kept_until_their_time() {
+        on_a_paused_clock(async {
+            let first = Timer::new();
+            first.arm(Duration::from_secs(50));
+            for _ in 0..100_000 {
+                let timer = Timer::new();
+                timer.arm(Duration::from_mins(1));
+                timer.arm(Duration::from_secs(10));
+            }
+            let kept: usize = WHEEL.with(|wheel| wheel.slots.borrow().values().map(Vec::len).sum());
+            assert!(kept < 5_000, "{kept}");
+            let timers: Vec<_> = (0..5_000).map(|_| Timer::new()).collect();
+            timers.iter().for_each(|timer| timer.arm(Duration::from_secs(20)));
+            drop(timers);
+            let last = Timer::new();
+            last.arm(Duration::from_secs(1));
+            let after = fired(&last).await;
+            assert!((1000..=1030).contains(&after.as_millis()), "{after:?}");
+            let after = fired(&first).await;
+            assert!(
+                (48_000..=49_030).contains(&after.as_millis()),
+                "what is not gone still fires: {after:?}"
+            );
         });
     }
 
