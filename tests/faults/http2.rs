@@ -60,6 +60,22 @@ fn cut_behind_the_head(gateway: &Gateway, target: &str, cut: usize, how: End) {
     end(client, how);
 }
 
+#[test]
+fn a_request_whose_client_closes_right_behind_it_is_taken_and_logged() {
+    let upstream = FakeUpstream::fixed("well");
+    let gateway = Gateway::start();
+    gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    let mut asked = Vec::new();
+    for number in 0..50 {
+        let target = format!("/gone/{number:04}");
+        let mut client = connect(gateway.proxy);
+        client.write_all(&conversation(&target).0).expect("the gateway reads");
+        end(client, End::Close);
+        asked.push(target);
+    }
+    are_logged(&gateway, &asked, &["200", "499"]);
+}
+
 /// How many bytes the gateway says to a request, and behind how many the head of its answer begins.
 fn answered(gateway: &Gateway) -> (usize, usize) {
     let mut client = Frames::over(Connection::plain(connect(gateway.proxy)));

@@ -227,17 +227,19 @@ pub(super) struct Guard<T = Stream> {
     frames: Frames,
     meter: Rc<Meter>,
     lingered: usize,
+    /// Whether bytes have come since the reader last waited.
+    is_fresh: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Guard<T> {
     pub(super) fn new(stream: T, buffer: ReadBuffer, meter: Rc<Meter>) -> Self {
-        Self { stream, buffer, frames: Frames::default(), meter, lingered: 0 }
+        Self { stream, buffer, frames: Frames::default(), meter, lingered: 0, is_fresh: false }
     }
 
     /// Towards a server, which has no preface but its settings.
     pub(super) fn of_server(stream: T, meter: Rc<Meter>) -> Self {
         let frames = Frames { preface: PREFACE.len(), ..Frames::default() };
-        Self { stream, buffer: ReadBuffer::default(), frames, meter, lingered: 0 }
+        Self { stream, buffer: ReadBuffer::default(), frames, meter, lingered: 0, is_fresh: false }
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -276,10 +278,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<T> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        ready!(self.poll_fill(cx, buf))?;
+        let Poll::Ready(filled) = self.poll_fill(cx, buf) else {
+            self.is_fresh = false;
+            return Poll::Pending;
+        };
         let this = &mut *self;
-        this.frames.look(&buf.filled()[before..], &this.meter);
-        Poll::Ready(Ok(()))
+        let bytes = &buf.filled()[before..];
+        if bytes.is_empty() && std::mem::take(&mut this.is_fresh) {
+            // Of a side that is gone the crate knows no requests any more, even such as came right before: they are
+            // taken first, to be told of the end like all others.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        this.is_fresh = !bytes.is_empty();
+        this.frames.look(bytes, &this.meter);
+        Poll::Ready(filled)
     }
 }
 
