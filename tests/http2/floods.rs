@@ -215,10 +215,7 @@ fn there_are_only_so_many_trailers() {
     client.send(upload(100));
     assert_eq!(client.status(1), 200);
     let received = bench.upstream.next();
-    assert!(
-        received.ends_with(&format!("\r\n\r\n2\r\nab\r\n0\r\n{}\r\n", "a: b\r\n".repeat(100))),
-        "{received}"
-    );
+    assert_eq!((received.text(), received.trailers.len()), ("ab".to_owned(), 100));
 }
 
 #[test]
