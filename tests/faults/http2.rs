@@ -68,8 +68,14 @@ fn a_request_whose_client_closes_right_behind_it_is_taken_and_logged() {
     let mut asked = Vec::new();
     for number in 0..50 {
         let target = format!("/gone/{number:04}");
-        let mut client = connect(gateway.proxy);
-        client.write_all(&conversation(&target).0).expect("the gateway reads");
+        let client = connect(gateway.proxy);
+        let mut frames = Frames::over(Connection::plain(client.try_clone().expect("a socket can be cloned")));
+        frames.send([PREFACE, &settings([]), &ping(0)].concat());
+        frames.until("the answer to a ping", |frame| frame.kind == PING && frame.flags == ACK);
+        let mut fields = GET;
+        fields[2] = (":path", &target);
+        frames.send(headers(1, WHOLE, block(&fields)));
+        drop(frames);
         end(client, End::Close);
         asked.push(target);
     }
