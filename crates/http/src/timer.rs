@@ -364,7 +364,9 @@ mod tests {
             let kept: usize = WHEEL.with(|wheel| wheel.slots.borrow().values().map(Vec::len).sum());
             assert!(kept < 5_000, "{kept}");
             let timers: Vec<_> = (0..5_000).map(|_| Timer::new()).collect();
-            timers.iter().for_each(|timer| timer.arm(Duration::from_secs(20)));
+            for timer in &timers {
+                timer.arm(Duration::from_secs(20));
+            }
             drop(timers);
             let last = Timer::new();
             last.arm(Duration::from_secs(1));
