@@ -1,13 +1,12 @@
 //! Sends a request to a peer and gets a response, on a connection of this worker's.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_telemetry::clock;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::body::Body;
@@ -22,6 +21,7 @@ use crate::outgoing::Outgoing;
 use crate::peer::{Address, Peer, Protocol};
 use crate::pool;
 use crate::stream::Stream;
+use crate::timer;
 
 /// How long each wait of an exchange may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,13 +157,10 @@ impl Call<'_, '_> {
     }
 }
 
-async fn connect(peer: &Arc<Peer>, within: Duration) -> Result<Box<Exchange>, ClientError> {
-    let timed_out = || ClientError::ConnectTimeout { peer: peer.label().to_owned() };
+async fn connect(peer: &Arc<Peer>, limit: Duration) -> Result<Box<Exchange>, ClientError> {
     let tls = peer.tls.as_ref().map(|tls| (&tls.config, &tls.name));
-    let connected = timeout(within, connect_any(peer, tls)).await;
-    // What follows must not reckon from before the wait.
-    clock::now();
-    let (stream, address) = connected.map_err(|_| timed_out())??;
+    let connected = timer::within(limit, pin!(connect_any(peer, tls))).await;
+    let (stream, address) = connected.unwrap_or_else(|| Err(ClientError::connect_timeout(peer)))?;
     Ok(Exchange::new(stream, peer.clone(), address))
 }
 

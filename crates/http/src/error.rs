@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::peer::Peer;
+
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -134,6 +136,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// No connection to a peer in time.
+    pub(crate) fn connect_timeout(to: &Peer) -> Self {
+        Self::ConnectTimeout { peer: to.label().to_owned() }
+    }
+
     /// Whether the request cannot have been executed, so that another node may be asked.
     pub fn is_safe_to_retry(&self) -> bool {
         matches!(

@@ -7,6 +7,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -245,7 +247,7 @@ impl Entry {
 
 async fn drive(wheel: Rc<Wheel>) {
     let mut sleep = Box::pin(sleep_until(clock::epoch()));
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         loop {
             wheel.fire_due();
             *wheel.driver.borrow_mut() = Some(cx.waker().clone());
@@ -260,6 +262,20 @@ async fn drive(wheel: Rc<Wheel>) {
         }
     })
     .await;
+}
+
+/// What a future gives, or nothing when `limit` has passed before. The clock has been read when it ends, so that what
+/// follows does not reckon from before the wait.
+pub(crate) async fn within<F: Future>(limit: Duration, mut future: Pin<&mut F>) -> Option<F::Output> {
+    let timer = Timer::new();
+    timer.arm(limit);
+    let output = poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.poll(cx).map(|()| None),
+    })
+    .await;
+    clock::now();
+    output
 }
 
 /// From now on nobody waits for requests longer than `grace`, and who can tell a client to go does so now.
@@ -289,6 +305,8 @@ pub(crate) fn is_draining() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     fn on_a_paused_clock(test: impl Future<Output = ()>) {
@@ -302,7 +320,7 @@ mod tests {
 
     async fn fired(timer: &Timer) -> Duration {
         let start = clock::now();
-        std::future::poll_fn(|cx| timer.poll(cx)).await;
+        poll_fn(|cx| timer.poll(cx)).await;
         start.elapsed()
     }
 
@@ -336,6 +354,19 @@ mod tests {
             timer.arm(Duration::from_millis(50));
             let after = fired(&timer).await;
             assert!((50..=80).contains(&after.as_millis()), "{after:?}");
+        });
+    }
+
+    #[test]
+    fn what_takes_too_long_is_given_up_and_what_is_ready_is_not() {
+        on_a_paused_clock(async {
+            let start = clock::now();
+            assert_eq!(within(Duration::from_millis(100), pin!(std::future::pending::<()>())).await, None);
+            assert!((100..=130).contains(&clock::recent().duration_since(start).as_millis()));
+            assert_eq!(within(Duration::ZERO, pin!(std::future::ready(1))).await, Some(1));
+            let slow = tokio::time::sleep(Duration::from_millis(80));
+            assert_eq!(within(Duration::from_millis(100), pin!(slow)).await, Some(()));
+            assert!((180..=230).contains(&clock::recent().duration_since(start).as_millis()));
         });
     }
 

@@ -1,6 +1,7 @@
 //! The server's side of an HTTP/2 connection: one task for the connection, one for each request.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub(crate) async fn serve<S: Service>(
 ) {
     let meter = Meter::new(&settings.http2);
     let handshake = builder(&settings).handshake(Guard::new(stream, buffer, meter.clone()));
-    let Ok(Ok(connection)) = tokio::time::timeout(settings.head_timeout, handshake).await else {
+    let Some(Ok(connection)) = timer::within(settings.head_timeout, pin!(handshake)).await else {
         return;
     };
     let mut line = Line::new(connection, meter, settings);

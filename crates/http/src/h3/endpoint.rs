@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rustls::server::ResolvesServerCert;
 
 use super::server;
 use crate::server::{ServerSettings, Service};
+use crate::timer;
 
 /// The name of HTTP/3 in a TLS handshake (RFC 9114 §3.1).
 const ALPN: &[u8] = b"h3";
@@ -119,10 +121,10 @@ impl Arriving {
     /// Serves the connection to its end.
     pub async fn serve<S: Service>(self, service: Rc<S>, settings: Rc<ServerSettings>) {
         let Ok(connecting) = self.incoming.accept() else { return };
-        match tokio::time::timeout(settings.head_timeout, connecting).await {
-            Ok(Ok(connection)) => server::serve(connection, self.local, service, settings).await,
-            Ok(Err(error)) => tracing::info!(%error, "QUIC handshake failed"),
-            Err(_) => {}
+        match timer::within(settings.head_timeout, pin!(connecting)).await {
+            Some(Ok(connection)) => server::serve(connection, self.local, service, settings).await,
+            Some(Err(error)) => tracing::info!(%error, "QUIC handshake failed"),
+            None => {}
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::h2::{Interims, convert};
 use crate::message::{Request, Response, Version};
 use crate::name;
 use crate::server::{Finish, ServerSettings, Service};
-use crate::timer::Timer;
+use crate::timer::{self, Timer};
 
 /// How much of an answer is handed on at a time.
 const PIECE: usize = 32 * 1024;
@@ -55,9 +55,8 @@ enum Stopping {
 
 impl<S: Service> Exchange<S> {
     pub(super) async fn run(mut self, head: RequestResolver<Connection, Bytes>) {
-        let resolved = tokio::time::timeout(self.settings.head_timeout, head.resolve_request()).await;
-        lockgate_telemetry::clock::now();
-        let Ok(Ok((request, stream))) = resolved else { return };
+        let resolved = timer::within(self.settings.head_timeout, pin!(head.resolve_request())).await;
+        let Some(Ok((request, stream))) = resolved else { return };
         let (send, recv) = stream.split();
         let (parts, ()) = request.into_parts();
         let length = convert::length(&parts.headers);

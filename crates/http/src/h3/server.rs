@@ -32,8 +32,8 @@ pub(super) async fn serve<S: Service>(
     let backend = Connection::new(connection.clone(), bounds, arrived.clone());
     let mut builder = h3::server::builder();
     builder.max_field_section_size(settings.max_head as u64).send_grease(false);
-    let opening = tokio::time::timeout(settings.head_timeout, builder.build(backend)).await;
-    let Ok(Ok(h3)) = opening else { return };
+    let opening = timer::within(settings.head_timeout, pin!(builder.build(backend))).await;
+    let Some(Ok(h3)) = opening else { return };
     let mut line = Line {
         info: Rc::new(info(&connection, local)),
         connection,

@@ -1,10 +1,8 @@
 //! A client's handshake: its certificate is chosen when its name is known, and it may not take for ever.
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -13,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::timer::Timer;
+use crate::timer;
 
 /// A fatal alert `unrecognized_name` (RFC 8446 §6), as the record it is before there are keys.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
@@ -51,14 +49,8 @@ pub async fn accept<T>(
     within: Duration,
     choose: impl FnOnce(&ClientHello<'_>) -> Option<(Arc<ServerConfig>, T)>,
 ) -> Result<Accepted<T>, AcceptError> {
-    let timer = Timer::new();
-    timer.arm(within);
-    let mut handshake = pin!(shake_hands(stream, choose));
-    poll_fn(|cx| match handshake.as_mut().poll(cx) {
-        Poll::Pending => timer.poll(cx).map(|()| Err(AcceptError::Timeout)),
-        ready @ Poll::Ready(_) => ready,
-    })
-    .await
+    let accepted = timer::within(within, pin!(shake_hands(stream, choose))).await;
+    accepted.unwrap_or(Err(AcceptError::Timeout))
 }
 
 async fn shake_hands<T>(

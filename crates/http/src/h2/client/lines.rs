@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -81,14 +82,13 @@ pub(super) enum Found {
 }
 
 /// A place on a connection to a peer, which is opened where none has room.
-pub(super) async fn take(peer: &Arc<Peer>, within: Duration) -> Result<Found, ClientError> {
+pub(super) async fn take(peer: &Arc<Peer>, limit: Duration) -> Result<Found, ClientError> {
     let lines = LINES.with(|all| all.borrow_mut().entry(peer.id).or_default().clone());
     if let Some(slot) = lines.free() {
         return Ok(Found::Line(slot));
     }
-    let found = tokio::time::timeout(within, lines.open(peer)).await;
-    lockgate_telemetry::clock::now();
-    found.unwrap_or_else(|_| Err(ClientError::ConnectTimeout { peer: peer.label().to_owned() }))
+    let found = timer::within(limit, pin!(lines.open(peer))).await;
+    found.unwrap_or_else(|| Err(ClientError::connect_timeout(peer)))
 }
 
 impl Default for Lines {
