@@ -159,10 +159,8 @@ impl FieldList {
     /// The values of every field with this name, in order.
     pub fn get_all<'a>(&'a self, name: impl Into<Name<'a>>) -> impl Iterator<Item = &'a [u8]> {
         let name = name.into();
-        self.fields
-            .iter()
-            .filter(move |field| self.is_named(field, name))
-            .map(|field| self.bytes(field.value))
+        let fields = if self.seen >> name.id as u8 & 1 == 0 { &[] } else { &*self.fields };
+        fields.iter().filter(move |field| self.is_named(field, name)).map(|field| self.bytes(field.value))
     }
 
     /// Whether there is a field with this name.

@@ -1,14 +1,34 @@
 //! The same plugin without its type: what a pipeline holds. Authors never see it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
+use http::StatusCode;
 use lockgate_http::{Body, Request, Response};
 
 use crate::{Error, Flow, Phase, Plugin, RequestContext};
 
-/// A phase under way.
-pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Flow, Error>> + 'a>>;
+/// A phase that has begun.
+pub(crate) enum Running<'a> {
+    /// It is over already: it never waits.
+    Over(Result<Flow, Error>),
+    /// It may have to wait.
+    UnderWay(Pin<Box<dyn Future<Output = Result<Flow, Error>> + 'a>>),
+}
+
+fn begin<'a, P: Plugin>(phase: impl Future<Output = Result<Flow, Error>> + 'a) -> Running<'a> {
+    if !P::NEVER_WAITS {
+        return Running::UnderWay(Box::pin(phase));
+    }
+    Running::Over(match pin!(phase).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => {
+            tracing::error!(plugin = P::NAME, "waits, though it says that it never does");
+            Err(Error { status: StatusCode::INTERNAL_SERVER_ERROR, message: "plugin failed".to_owned() })
+        }
+    })
+}
 
 /// A plugin without its type.
 pub(crate) trait Erased: Send + Sync {
@@ -28,15 +48,15 @@ impl<P: Plugin> Erased for P {
     }
 
     fn rewrite<'a>(&'a self, request: &'a mut Request, cx: &'a mut RequestContext) -> Running<'a> {
-        Box::pin(Plugin::rewrite(self, request, cx))
+        begin::<P>(Plugin::rewrite(self, request, cx))
     }
 
     fn access<'a>(&'a self, request: &'a mut Request, cx: &'a mut RequestContext) -> Running<'a> {
-        Box::pin(Plugin::access(self, request, cx))
+        begin::<P>(Plugin::access(self, request, cx))
     }
 
     fn before_proxy<'a>(&'a self, request: &'a mut Request, cx: &'a mut RequestContext) -> Running<'a> {
-        Box::pin(Plugin::before_proxy(self, request, cx))
+        begin::<P>(Plugin::before_proxy(self, request, cx))
     }
 
     fn header_filter(&self, response: &mut Response, cx: &mut RequestContext) {

@@ -49,6 +49,9 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// Whether it looks at what happened once a request only: that of a global rule leaves it to that of the route,
     /// where there is one. Of the phase `log` alone.
     const LOGS_ONCE: bool = false;
+    /// Whether none of its phases ever waits for anything: then they cost no memory of their own. One that waits all the
+    /// same has failed.
+    const NEVER_WAITS: bool = false;
     /// What users write.
     type Config: DeserializeOwned + JsonSchema;
 

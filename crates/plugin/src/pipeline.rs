@@ -2,8 +2,11 @@
 //! costs nothing.
 
 mod layer;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -179,20 +182,30 @@ async fn run(
         if !step.applies(request, cx) {
             continue;
         }
-        let (mut running, mut has_waited) = (phase(&*step.plugin, request, cx), false);
-        let flow = std::future::poll_fn(|task| {
-            let polled = running.as_mut().poll(task);
-            has_waited |= polled.is_pending();
-            polled
-        });
-        if let Flow::Respond(response) = flow.await? {
+        let flow = match phase(&*step.plugin, request, cx) {
+            Running::Over(flow) => flow,
+            Running::UnderWay(running) => end(running).await,
+        };
+        if let Flow::Respond(response) = flow? {
             return Ok(Flow::Respond(step.finish(response)));
-        }
-        if has_waited {
-            clock::now();
         }
     }
     Ok(Flow::Continue)
+}
+
+/// Waits for a phase to end. What follows must not reckon from before the wait.
+async fn end<T>(mut running: impl Future<Output = T> + Unpin) -> T {
+    let mut has_waited = false;
+    let result = std::future::poll_fn(|task| {
+        let polled = Pin::new(&mut running).poll(task);
+        has_waited |= polled.is_pending();
+        polled
+    })
+    .await;
+    if has_waited {
+        clock::now();
+    }
+    result
 }
 
 impl Step {

@@ -44,6 +44,7 @@ impl Plugin for IpRestriction {
     const NAME: &'static str = "ip-restriction";
     const PRIORITY: i32 = 3000;
     const PHASES: &'static [Phase] = &[Phase::Access];
+    const NEVER_WAITS: bool = true;
     type Config = Config;
 
     fn build(config: Config, _: &BuildContext) -> Result<Self, BuildError> {

@@ -58,6 +58,7 @@ impl Plugin for KeyAuth {
     const NAME: &'static str = "key-auth";
     const PRIORITY: i32 = 2500;
     const PHASES: &'static [Phase] = &[Phase::Rewrite];
+    const NEVER_WAITS: bool = true;
     type Config = Config;
 
     fn build(config: Config, _cx: &BuildContext) -> Result<Self, BuildError> {

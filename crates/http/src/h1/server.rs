@@ -112,6 +112,15 @@ impl Drop for Warm {
     }
 }
 
+/// A request that was taken in, and what its answer has to go by.
+struct Taken<S: Service> {
+    finish: Finish<S>,
+    method: Method,
+    version: Version,
+    /// Whether the client would keep the connection.
+    keep_alive: bool,
+}
+
 /// One burst of requests: as long as there are bytes in the buffer.
 struct Exchange<'a, S: Service> {
     shared: &'a Shared,
@@ -124,8 +133,8 @@ impl<S: Service> Exchange<'_, S> {
     /// Answers what there is; `false` when the connection is over.
     async fn run(&self) -> bool {
         loop {
-            let keep = match self.read_head().await {
-                Ok(Some(head)) => self.answer(head).await,
+            let keep = match self.take().await {
+                Ok(Some(taken)) => self.answer(taken).await,
                 Ok(None) => false,
                 Err(refusal) => {
                     self.refuse(refusal).await;
@@ -155,8 +164,8 @@ impl<S: Service> Exchange<'_, S> {
         first_byte(self.shared).await
     }
 
-    /// The next head; `None` when the client went away or took too long.
-    async fn read_head(&self) -> Result<Option<RequestHead>, Refusal> {
+    /// Takes the next request in; `None` when the client went away or took too long.
+    async fn take(&self) -> Result<Option<Taken<S>>, Refusal> {
         let (mut is_armed, mut parsed) = (false, 0);
         let max = self.settings.max_head;
         let too_large =
@@ -167,8 +176,11 @@ impl<S: Service> Exchange<'_, S> {
                 if parse::may_be_whole(this.buffer.data(), parsed) {
                     if let Some(head) = parse::request(this.buffer.data(), &self.settings.limits)? {
                         this.buffer.consume(head.len);
-                        let is_fit = head.len <= max;
-                        return Poll::Ready(if is_fit { Ok(Some(head)) } else { Err(too_large) });
+                        if head.len > max {
+                            return Poll::Ready(Err(too_large));
+                        }
+                        drop(this);
+                        return Poll::Ready(self.begin(head).map(Some));
                     }
                     parsed = this.buffer.len();
                 }
@@ -194,13 +206,11 @@ impl<S: Service> Exchange<'_, S> {
         self.linger().await;
     }
 
-    /// Has a request answered; `false` when the connection is over.
-    async fn answer(&self, head: RequestHead) -> bool {
+    /// Begins what its head asks for, with its body behind it.
+    fn begin(&self, head: RequestHead) -> Result<Taken<S>, Refusal> {
         let RequestHead { mut request, framing, keep_alive, expects_continue, len, .. } = head;
         if framing.length().is_some_and(|length| length > self.settings.max_body) {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            self.refuse(Refusal::new(status, "request body is too large")).await;
-            return false;
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large"));
         }
         request.head_bytes = u32::try_from(len).unwrap_or(u32::MAX);
         if request.version == Version::Http11 {
@@ -219,7 +229,13 @@ impl<S: Service> Exchange<'_, S> {
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
         let (method, version) = (request.method.clone(), request.version);
-        let mut finish = Finish::new(self.service, self.service.begin(self.connection, request));
+        let finish = Finish::new(self.service, self.service.begin(self.connection, request));
+        Ok(Taken { finish, method, version, keep_alive })
+    }
+
+    /// Has a request answered; `false` when the connection is over.
+    async fn answer(&self, taken: Taken<S>) -> bool {
+        let Taken { mut finish, method, version, keep_alive } = taken;
         let response = {
             let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
             let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {

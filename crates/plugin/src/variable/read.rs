@@ -43,17 +43,15 @@ pub(crate) fn form_bytes(text: &str) -> impl Iterator<Item = u8> {
 
 /// Writes every field with this name, joined.
 pub(super) fn header(headers: &Headers, name: &OwnedName, out: &mut Vec<u8>) -> bool {
-    let is_cookie = name.as_str().eq_ignore_ascii_case("cookie");
-    let separator: &[u8] = if is_cookie { b"; " } else { b", " };
-    let mut is_present = false;
-    for value in headers.get_all(name) {
-        if is_present {
-            out.extend_from_slice(separator);
-        }
+    let mut values = headers.get_all(name);
+    let Some(first) = values.next() else { return false };
+    out.extend_from_slice(first);
+    for value in values {
+        let is_cookie = name.as_str().eq_ignore_ascii_case("cookie");
+        out.extend_from_slice(if is_cookie { b"; " } else { b", " });
         out.extend_from_slice(value);
-        is_present = true;
     }
-    is_present
+    true
 }
 
 /// Writes the first cookie with this name.
