@@ -6,7 +6,7 @@ mod upgrade;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use bytes::Buf;
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method};
 use lockgate_tests::{Authority, FakeUpstream, Gate, Gateway, Ports, Settings, Then, curl, eventually};
 use serde_json::{Value, json};
 
@@ -89,6 +89,29 @@ fn bodies_stream_both_ways() {
             assert!(answer.body == body, "{size}");
         }
     });
+}
+
+#[test]
+fn there_are_only_so_many_trailers() {
+    let bench = bench(true);
+    let upstream = FakeUpstream::fixed("ok");
+    bench.gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+    run(async {
+        let mut client = bench.connect().await;
+        for (count, status) in [(100, 200), (101, 400)] {
+            let mut trailers = HeaderMap::new();
+            for _ in 0..count {
+                trailers.append("a", HeaderValue::from_static("b"));
+            }
+            let mut stream = client.ask(Method::POST, "/").await;
+            stream.send_data("ab".into()).await.expect("the gateway reads");
+            stream.send_trailers(trailers).await.expect("the gateway reads");
+            stream.finish().await.expect("the gateway reads");
+            assert_eq!(answer(&mut stream).await.status, status, "{count}");
+        }
+    });
+    let received = upstream.next();
+    assert_eq!((received.text(), received.trailers.len()), ("ab".to_owned(), 100));
 }
 
 #[test]

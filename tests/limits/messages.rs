@@ -1,7 +1,7 @@
-//! How large the parts of a request may be.
+//! How large the parts of a request, and of an answer, may be.
 
 use lockgate_tests::{FakeUpstream, Gateway, Settings, Then};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn echo(settings: Settings) -> (Gateway, FakeUpstream) {
     let upstream = FakeUpstream::start(|request, connection| {
@@ -70,6 +70,70 @@ fn chunk_extensions_and_trailers_are_bounded_each_by_itself() {
     assert_eq!(status(&gateway, &chunked(90, 40)), 200);
     assert_eq!(status(&gateway, &chunked(110, 40)), 400);
     assert_eq!(status(&gateway, &chunked(90, 60)), 400);
+}
+
+/// A gateway in front of an upstream that answers with what it is sent.
+struct Repeating {
+    gateway: Gateway,
+    _upstream: FakeUpstream,
+}
+
+impl Repeating {
+    fn start(limits: &Value) -> Self {
+        let upstream =
+            FakeUpstream::start(|request, connection| connection.send(request.text()).map(|()| Then::Close));
+        let gateway = Gateway::with(Settings::new().set("lockgate", json!({"limits": limits})));
+        gateway.route("1", json!({"uri": "/*"}), &upstream.node());
+        Self { gateway, _upstream: upstream }
+    }
+
+    /// What a client gets of an answer.
+    fn passed_on(&self, answer: &str) -> String {
+        let length = answer.len();
+        let head =
+            format!("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        let mut connection = self.gateway.connect();
+        connection.send(format!("{head}{answer}")).expect("the gateway reads");
+        String::from_utf8_lossy(&connection.try_read_to_close().unwrap_or_default()).into_owned()
+    }
+}
+
+#[test]
+fn heads_of_answers_are_bounded() {
+    let limits = json!({"upstream_head": "3k", "upstream_header": "1k", "upstream_headers": 10});
+    let upstream = Repeating::start(&limits);
+    let status = |fields: String| {
+        let answer = upstream.passed_on(&format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{fields}\r\n"));
+        answer.get("HTTP/1.1 ".len()..)?.split(' ').next().map(str::to_owned)
+    };
+    let field = |length: usize| format!("A: {}\r\n", "a".repeat(length - 5));
+    for (fields, expected) in [
+        (field(1024), "200"),
+        (field(1025), "502"),
+        (field(700).repeat(4), "200"),
+        (field(700).repeat(5), "502"),
+        (field(6).repeat(9), "200"),
+        (field(6).repeat(10), "502"),
+    ] {
+        assert_eq!(status(fields.clone()).as_deref(), Some(expected), "{} bytes of fields", fields.len());
+    }
+}
+
+#[test]
+fn what_is_beside_the_body_of_an_answer_is_bounded() {
+    let upstream = Repeating::start(&json!({"chunk_extensions": 100, "trailers": 50, "upstream_headers": 4}));
+    let is_whole = |extension: usize, trailers: &str| {
+        let extension = "e".repeat(extension);
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let answer = format!("{head}3;{extension}\r\nabc\r\n0\r\n{trailers}\r\n");
+        upstream.passed_on(&answer).contains("\r\n0\r\n")
+    };
+    let (short, long) = (format!("X: {}\r\n", "t".repeat(40)), format!("X: {}\r\n", "t".repeat(60)));
+    assert!(is_whole(90, &short));
+    assert!(!is_whole(110, &short), "chunk extensions");
+    assert!(!is_whole(90, &long), "trailers");
+    assert!(is_whole(90, &"X: t\r\n".repeat(4)));
+    assert!(!is_whole(90, &"X: t\r\n".repeat(5)), "trailer fields");
 }
 
 #[test]

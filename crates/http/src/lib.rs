@@ -38,7 +38,7 @@ mod websocket;
 pub use body::{Body, BodyStream, CollectError};
 pub use error::{BodyError, BodyErrorKind, ClientError, Fault};
 pub use headers::{Headers, InvalidHeader};
-pub use limits::Limits;
+pub use limits::{AnswerLimits, Limits};
 pub use line::Line;
 pub use message::{InvalidTarget, Request, Response, Version};
 pub use outgoing::Outgoing;

@@ -1,7 +1,8 @@
 //! How large the parts of a message may be, and what is not passed on of it.
 
-/// Bounds of one message, beside those of its head and its body as a whole. The defaults hold for what upstreams
-/// send too.
+use std::cell::Cell;
+
+/// Bounds of one message, beside those of its head and its body as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest request target, in bytes; a longer one is answered with 414. Default: 16 KiB.
@@ -36,4 +37,62 @@ impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// Bounds of what peers answer; an answer beyond them has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerLimits {
+    /// The longest head, in bytes; at most 128 KiB, the default. By HTTP/2 it is told to peers.
+    pub head: usize,
+    /// The longest line of a header field, in bytes. Default: 16 KiB.
+    pub field: usize,
+    /// The most header fields, and trailer fields. Default: 100.
+    pub fields: usize,
+    /// As of requests: [`Limits::chunk_extensions`].
+    pub chunk_extensions: usize,
+    /// As of requests: [`Limits::trailers`].
+    pub trailers: usize,
+}
+
+impl AnswerLimits {
+    /// What holds without settings.
+    pub const DEFAULT: Self = Self {
+        head: 128 * 1024,
+        field: Limits::DEFAULT.field,
+        fields: Limits::DEFAULT.fields,
+        chunk_extensions: Limits::DEFAULT.chunk_extensions,
+        trailers: Limits::DEFAULT.trailers,
+    };
+
+    /// Sets the bounds of what is answered in this thread from now on: connections to peers are a thread's own.
+    pub fn set(self) {
+        ANSWERS.set(self);
+    }
+
+    pub(crate) fn get() -> Self {
+        ANSWERS.get()
+    }
+
+    /// Those of one message.
+    pub(crate) const fn of_message(&self) -> Limits {
+        Limits {
+            field: self.field,
+            fields: self.fields,
+            chunk_extensions: self.chunk_extensions,
+            trailers: self.trailers,
+            // What an upstream says of itself is not the gateway's to doubt.
+            lookalikes: true,
+            ..Limits::DEFAULT
+        }
+    }
+}
+
+impl Default for AnswerLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+thread_local! {
+    static ANSWERS: Cell<AnswerLimits> = const { Cell::new(AnswerLimits::DEFAULT) };
 }

@@ -67,6 +67,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<Vec<Thread>> {
     let shared = WorkerSettings {
         server: server_settings(settings),
+        answers: settings.limits.answers(),
         shutdown_timeout: settings.shutdown_timeout,
         idle_grace: settings.http.keepalive_min_timeout,
     };

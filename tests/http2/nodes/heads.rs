@@ -127,7 +127,12 @@ pub(super) fn large() -> Vec<Row> {
         headers(1, WHOLE, [block(&[(":status", "200")]), fields].concat())
     };
     let megabytes: Vec<u8> = (0..200).flat_map(|_| field("x", "y".repeat(16_000))).collect();
+    let fields = |count: usize| only(&[&[(":status", "200")][..], &vec![("a", "b"); count]].concat());
+    let long = |length: usize| only(&[(":status", "200"), ("a", &"b".repeat(length))]);
     vec![
+        ("9113 §10.5.1", "100 fields", fields(100), Sees::Whole(200, "")),
+        ("9113 §10.5.1", "101 fields", fields(101), Sees::Bad),
+        ("9113 §10.5.1", "a field of 16 kB", long(16_000), Sees::Whole(200, "")),
         ("9113 §10.5.1", "a head of 3 MB", parts(&megabytes), Sees::Bad),
         ("9113 §10.5.1", "a small head that becomes 20 MB", bomb(5000), Sees::Bad),
         (

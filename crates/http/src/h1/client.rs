@@ -20,14 +20,15 @@ use crate::buffer::ReadBuffer;
 use crate::client::Timeouts;
 use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
 use crate::headers::Headers;
+use crate::limits::AnswerLimits;
 use crate::message::{Request, Response};
 use crate::peer::Peer;
 use crate::pool;
 use crate::stream::Stream;
 use crate::timer::Timer;
 
-/// The longest response head, in bytes.
-const MAX_HEAD: usize = 128 * 1024;
+/// Why a response is refused whose head is longer than its bound.
+const TOO_LARGE: &str = "head is too large";
 /// How many interim responses a request may get.
 const MAX_INTERIM: usize = 16;
 /// A round trip to a far peer.
@@ -226,19 +227,23 @@ impl Exchange {
 
     /// The final head, when the buffer has it; interim ones are passed over.
     fn take_head(&mut self) -> Result<Option<Response>, ClientError> {
+        let limits = AnswerLimits::get();
         loop {
             let data = self.link.buffer.data();
-            let is_unfinished = data.len() < MAX_HEAD && !parse::may_be_whole(data, self.parsed);
+            let is_unfinished = data.len() < limits.head && !parse::may_be_whole(data, self.parsed);
             if data.is_empty() || is_unfinished {
                 return Ok(None);
             }
-            let Some(head) = parse::response(self.link.buffer.data(), self.method == Method::HEAD)
+            let Some(head) = parse::response(data, self.method == Method::HEAD, &limits)
                 .map_err(|reason| self.malformed(reason))?
             else {
                 self.parsed = self.link.buffer.len();
-                let is_too_large = self.link.buffer.len() >= MAX_HEAD;
-                return if is_too_large { Err(self.malformed("head is too large")) } else { Ok(None) };
+                let is_too_large = self.link.buffer.len() >= limits.head;
+                return if is_too_large { Err(self.malformed(TOO_LARGE)) } else { Ok(None) };
             };
+            if head.len > limits.head {
+                return Err(self.malformed(TOO_LARGE));
+            }
             if head.response.status == 101 {
                 let is_asked =
                     |to: &str| self.upgrade.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(to));

@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use super::framing::Framing;
 use super::lex::{Lexer, Stop, Target};
 use crate::headers::{Headers, Span};
-use crate::limits::Limits;
+use crate::limits::{AnswerLimits, Limits};
 use crate::message::{Request, Response, Version, check_target};
 use crate::name::{self, Id, Reading, id_of};
 
@@ -375,23 +375,24 @@ pub(crate) struct ResponseHead {
     pub(crate) len: usize,
 }
 
-/// What holds for responses.
-const OF_RESPONSES: Limits = Limits { lookalikes: true, ..Limits::DEFAULT };
-
 /// Reads a response head; `None` while it is not whole. `is_head` says that the request was a HEAD.
-pub(crate) fn response(input: &[u8], is_head: bool) -> Result<Option<ResponseHead>, &'static str> {
-    whole(read_response(input, is_head)).map_err(|refusal| refusal.reason)
+pub(crate) fn response(
+    input: &[u8],
+    is_head: bool,
+    limits: &AnswerLimits,
+) -> Result<Option<ResponseHead>, &'static str> {
+    whole(read_response(input, is_head, &limits.of_message())).map_err(|refusal| refusal.reason)
 }
 
-fn read_response(input: &[u8], is_head: bool) -> Result<ResponseHead, Stop> {
+fn read_response(input: &[u8], is_head: bool, limits: &Limits) -> Result<ResponseHead, Stop> {
     let mut lexer = Lexer::new(input);
     let (version, code) = lexer.status_line()?;
     let status = StatusCode::from_u16(code).map_err(|_| Refusal::bad("status is out of range"))?;
-    let (connection, mut headers) = fields(&mut lexer, input, &OF_RESPONSES)?;
+    let (connection, mut headers) = fields(&mut lexer, input, limits)?;
     connection.drop_nominated(&mut headers);
     let mut response = Response::new(status);
     (response.version, response.headers) = (version, headers);
-    let declared = connection.framing(version, &OF_RESPONSES)?;
+    let declared = connection.framing(version, limits)?;
     let has_none = is_head || status.is_informational() || status == 204 || status == 304;
     let framing = match declared {
         _ if has_none => Framing::Done,

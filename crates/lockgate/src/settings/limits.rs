@@ -1,6 +1,6 @@
 //! Bounds that are no matter of time: how many, how long, how large.
 
-use lockgate_http::Limits as MessageLimits;
+use lockgate_http::{AnswerLimits, Limits as MessageLimits};
 
 use super::read::{Place, Readable, Section};
 use super::value::Size;
@@ -30,6 +30,17 @@ pub(crate) struct Limits {
     pub(crate) message: MessageLimits,
     /// `lockgate.limits.pipelined`: bytes of later requests read while one is answered. Default: 8k.
     pub(crate) pipelined: usize,
+    /// `lockgate.limits.upstream_head`, `upstream_header` and `upstream_headers`: 128k, 16k, 100. What is bounded behind
+    /// heads is so both ways: [`Limits::answers`].
+    pub(crate) upstream: AnswerLimits,
+}
+
+impl Limits {
+    /// Of what upstreams and functions answer.
+    pub(crate) fn answers(&self) -> AnswerLimits {
+        let MessageLimits { chunk_extensions, trailers, .. } = self.message;
+        AnswerLimits { chunk_extensions, trailers, ..self.upstream }
+    }
 }
 
 impl Default for Limits {
@@ -41,6 +52,7 @@ impl Default for Limits {
             head: 64 << 10,
             message: MessageLimits::DEFAULT,
             pipelined: 8 << 10,
+            upstream: AnswerLimits::DEFAULT,
         }
     }
 }
@@ -70,6 +82,9 @@ pub(super) fn read_own(section: &mut Section<'_>, limits: &mut Limits) {
     set_size(section, "chunk_extensions", 0..=LONGEST_PART, &mut limits.message.chunk_extensions);
     set_size(section, "trailers", 0..=LONGEST_PART, &mut limits.message.trailers);
     set_size(section, "pipelined", 1..=LONGEST_AHEAD, &mut limits.pipelined);
+    set_size(section, "upstream_head", 1..=LONGEST_HEAD as u64, &mut limits.upstream.head);
+    set_size(section, "upstream_header", 1..=LONGEST_HEAD as u64, &mut limits.upstream.field);
+    set_count(section, "upstream_headers", &mut limits.upstream.fields);
 }
 
 /// A count that is not zero.

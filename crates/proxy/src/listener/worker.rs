@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_http::AnswerLimits;
 use lockgate_http::server::{ServerSettings, drain};
 use lockgate_telemetry::clock::{self, Moment};
 use lockgate_telemetry::metric::Traffic;
@@ -43,6 +44,8 @@ pub enum Phase {
 pub struct WorkerSettings {
     /// What clients are granted.
     pub server: ServerSettings,
+    /// What nodes and functions are granted.
+    pub answers: AnswerLimits,
     /// How long requests under way may take when the program ends.
     pub shutdown_timeout: Duration,
     /// How long idle connections may still ask for something when the program ends.
@@ -83,6 +86,7 @@ impl Worker {
     async fn serve(self) -> io::Result<()> {
         let Self { listeners, quic, settings, live, log, traffic, mut phase, place, started } = self;
         let Place { member, mut handed } = place;
+        settings.answers.set();
         let gateway = Rc::new(Gateway::new(live, log, traffic.clone()));
         let shared = Rc::new(Shared {
             gateway: gateway.clone(),

@@ -20,7 +20,7 @@ use crate::h1::write::BodyFraming;
 use crate::h2::convert;
 use crate::h2::outflow::Outflow;
 use crate::headers::Headers;
-use crate::limits::Limits;
+use crate::limits::AnswerLimits;
 use crate::message::Response;
 
 /// How many interim responses a request may get.
@@ -140,7 +140,10 @@ impl Exchange {
             return Poll::Ready(Err(self.malformed("too many interim responses")));
         }
         match std::pin::Pin::new(response).poll(cx) {
-            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+            Poll::Ready(Ok(response)) => Poll::Ready(match head::check(response.headers()) {
+                Ok(()) => Ok(response),
+                Err(reason) => Err(self.malformed(reason)),
+            }),
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.explain(&error))),
             Poll::Pending => {
                 // The wait for an answer begins when the request is out.
@@ -363,7 +366,7 @@ fn name_of(reason: Reason) -> &'static str {
 fn trailers(fields: Result<Option<HeaderMap>, h2::Error>) -> Result<Option<Headers>, BodyError> {
     let Some(fields) = fields.map_err(broken)? else { return Ok(None) };
     let framing = |reason| BodyError::new(Fault::Upstream, BodyErrorKind::Framing(reason));
-    convert::trailers(&fields, &Limits::DEFAULT).map(Some).map_err(framing)
+    convert::trailers(&fields, &AnswerLimits::get().of_message()).map(Some).map_err(framing)
 }
 
 fn broken(error: h2::Error) -> BodyError {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::h1::write::{BodyFraming, is_of_connection};
 use crate::h2::convert::append;
+use crate::limits::AnswerLimits;
 use crate::message::{Request, Response, Version};
 use crate::name::{self, Id, id_of};
 use crate::outgoing::Outgoing;
@@ -78,6 +79,17 @@ fn escaped(target: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Whether the fields of a response are within their bounds.
+pub(super) fn check(fields: &HeaderMap) -> Result<(), &'static str> {
+    let limits = AnswerLimits::get();
+    if fields.len() > limits.fields {
+        return Err("too many header fields");
+    }
+    let is_long =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() > limits.field;
+    if fields.iter().any(is_long) { Err("header field is too long") } else { Ok(()) }
 }
 
 /// A response head as the rest of the program knows it.

@@ -20,6 +20,7 @@ use crate::h1::client::Exchange;
 use crate::h2::Http2Settings;
 use crate::h2::guard::{Guard, Meter};
 use crate::h2::outflow::SEND_BUFFER;
+use crate::limits::AnswerLimits;
 use crate::peer::{Address, Peer, Protocol};
 use crate::timer::{self, Timer};
 
@@ -28,8 +29,6 @@ const MAX_STREAMS: u32 = 128;
 /// Bytes a peer may send ahead on one stream. A connection's window is that of all its streams: a reader that is
 /// slow holds back no other.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// The longest response head, in bytes.
-const MAX_HEAD: u32 = 128 * 1024;
 /// Streams that clients gave up and that are remembered for a second: what the peer had sent before it knew is not
 /// wrong.
 const REMEMBERED: usize = 2048;
@@ -197,7 +196,7 @@ async fn greet(stream: Guard) -> Result<(Sender, Connection<Guard, Bytes>), h2::
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW * MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD)
+        .max_header_list_size(u32::try_from(AnswerLimits::get().head).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_reset_streams(REMEMBERED)
         // Each is of a request of this side's; a connection that many share must not end for them.
