@@ -111,7 +111,8 @@ fn headers_of_the_connection_stop_here() {
 
 #[test]
 fn responses_end_where_their_status_says() {
-    let parse = |head: &str, is_head| response(head.as_bytes(), is_head).unwrap().unwrap();
+    let read = |head: &str, is_head| response(head.as_bytes(), is_head, &AnswerLimits::DEFAULT);
+    let parse = |head: &str, is_head| read(head, is_head).unwrap().unwrap();
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
     assert_eq!(parse(length, false).framing.length(), Some(5));
     let to_head = parse(length, true);
@@ -122,8 +123,7 @@ fn responses_end_where_their_status_says() {
     let open = parse("HTTP/1.1 200\r\n\r\n", false);
     assert!(matches!(open.framing, Framing::UntilClose) && !open.keep_alive);
     assert!(
-        response(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false)
-            .is_err()
+        read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false).is_err()
     );
 }
 
