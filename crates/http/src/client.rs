@@ -87,23 +87,23 @@ pub async fn send(
     let framing = write::request_framing(&request.method, &body);
     let copy = body.duplicate();
     let call = Call { peer, request, outgoing, timeouts, framing };
-    let mut sender = call.sender(body);
     let kept = if negotiated.is_none() { pool::take(peer) } else { None };
-    if let Some(link) = kept {
-        let remote = link.remote();
-        match call.exchange(link, sender).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) => match call.once_more(*failure, copy) {
-                Ok(again) => sender = again,
-                Err(error) => {
-                    return Err(Box::new(SendFailure { error, remote: Some(remote), body: None }));
-                }
-            },
+    let sender = match kept {
+        None => call.sender(body),
+        Some(link) => {
+            let remote = link.remote();
+            match call.exchange(link, call.sender(body)).await {
+                Ok(response) => return Ok(Answer { response, remote }),
+                Err(failure) => call
+                    .once_more(*failure, copy)
+                    .map_err(|error| Box::new(SendFailure { error, remote: Some(remote), body: None }))?,
+            }
         }
-    }
+    };
     let link = match negotiated {
         Some(link) => Ok(link),
-        None => connect(peer, timeouts.connect).await,
+        // Boxed, as most requests find a connection and would carry its room for nothing.
+        None => Box::pin(connect(peer, timeouts.connect)).await,
     };
     let link = match link {
         Ok(link) => link,
@@ -113,8 +113,10 @@ pub async fn send(
         }
     };
     let remote = link.remote();
-    let answer = call.exchange(link, sender).await;
-    answer.map_err(|failure| Box::new(SendFailure { error: failure.error, remote: Some(remote), body: None }))
+    match call.exchange(link, sender).await {
+        Ok(response) => Ok(Answer { response, remote }),
+        Err(failure) => Err(Box::new(SendFailure { error: failure.error, remote: Some(remote), body: None })),
+    }
 }
 
 /// A request, and how it is to go out.
@@ -134,11 +136,14 @@ impl Call<'_, '_> {
         Sender::new(out, body, self.framing)
     }
 
-    async fn exchange(&self, mut link: Box<Exchange>, sender: Sender) -> Result<Answer, Box<Failure>> {
-        let remote = link.remote();
+    /// Begins at once, so that what is waited for has no room for the request.
+    fn exchange(
+        &self,
+        mut link: Box<Exchange>,
+        sender: Sender,
+    ) -> impl Future<Output = Result<Response, Box<Failure>>> {
         link.begin(sender, self.request, self.outgoing.upgrade, self.timeouts);
-        let response = link.response().await?;
-        Ok(Answer { response, remote })
+        link.response()
     }
 
     /// The same request for another connection; the error where there is none, or must be none.

@@ -247,7 +247,7 @@ impl<S: Service> Exchange<'_, S> {
         // A client that went away frees the upstream too.
         let Some(mut response) = response else { return false };
         if let Some(upgraded) = response.upgraded.take() {
-            self.switch(response, *upgraded, &mut finish).await;
+            Box::pin(self.switch(response, *upgraded, &mut finish)).await;
             return false;
         }
         let is_lent = self.shared.borrow().is_lent;
