@@ -66,15 +66,17 @@ impl AnswerLimits {
 
     /// Sets the bounds of what is answered in this thread from now on: connections to peers are a thread's own.
     pub fn set(self) {
-        ANSWERS.set(self);
+        ANSWERS.set((self.head, self.of_message()));
     }
 
-    pub(crate) fn get() -> Self {
+    /// The longest head, and the bounds of one message.
+    #[inline]
+    pub(crate) fn get() -> (usize, Limits) {
         ANSWERS.get()
     }
 
     /// Those of one message.
-    pub(crate) const fn of_message(&self) -> Limits {
+    const fn of_message(&self) -> Limits {
         Limits {
             field: self.field,
             fields: self.fields,
@@ -94,5 +96,6 @@ impl Default for AnswerLimits {
 }
 
 thread_local! {
-    static ANSWERS: Cell<AnswerLimits> = const { Cell::new(AnswerLimits::DEFAULT) };
+    static ANSWERS: Cell<(usize, Limits)> =
+        const { Cell::new((AnswerLimits::DEFAULT.head, AnswerLimits::DEFAULT.of_message())) };
 }

@@ -227,10 +227,10 @@ impl Exchange {
 
     /// The final head, when the buffer has it; interim ones are passed over.
     fn take_head(&mut self) -> Result<Option<Response>, ClientError> {
-        let limits = AnswerLimits::get();
+        let (longest, limits) = AnswerLimits::get();
         loop {
             let data = self.link.buffer.data();
-            let is_unfinished = data.len() < limits.head && !parse::may_be_whole(data, self.parsed);
+            let is_unfinished = data.len() < longest && !parse::may_be_whole(data, self.parsed);
             if data.is_empty() || is_unfinished {
                 return Ok(None);
             }
@@ -238,10 +238,10 @@ impl Exchange {
                 .map_err(|reason| self.malformed(reason))?
             else {
                 self.parsed = self.link.buffer.len();
-                let is_too_large = self.link.buffer.len() >= limits.head;
+                let is_too_large = self.link.buffer.len() >= longest;
                 return if is_too_large { Err(self.malformed(TOO_LARGE)) } else { Ok(None) };
             };
-            if head.len > limits.head {
+            if head.len > longest {
                 return Err(self.malformed(TOO_LARGE));
             }
             if head.response.status == 101 {

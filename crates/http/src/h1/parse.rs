@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use super::framing::Framing;
 use super::lex::{Lexer, Stop, Target};
 use crate::headers::{Headers, Span};
-use crate::limits::{AnswerLimits, Limits};
+use crate::limits::Limits;
 use crate::message::{Request, Response, Version, check_target};
 use crate::name::{self, Id, Reading, id_of};
 
@@ -379,9 +379,9 @@ pub(crate) struct ResponseHead {
 pub(crate) fn response(
     input: &[u8],
     is_head: bool,
-    limits: &AnswerLimits,
+    limits: &Limits,
 ) -> Result<Option<ResponseHead>, &'static str> {
-    whole(read_response(input, is_head, &limits.of_message())).map_err(|refusal| refusal.reason)
+    whole(read_response(input, is_head, limits)).map_err(|refusal| refusal.reason)
 }
 
 fn read_response(input: &[u8], is_head: bool, limits: &Limits) -> Result<ResponseHead, Stop> {

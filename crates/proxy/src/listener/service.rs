@@ -146,6 +146,8 @@ impl Service for Gateway {
         (response, self.begin(connection, Request::blank()))
     }
 
+    // Once, for all the places where requests end: then what it calls is laid into it.
+    #[inline(never)]
     fn done(&self, served: &mut Box<Served>, outcome: Outcome) {
         self.traffic.done();
         let Served { request, cx, snapshot } = &mut **served;

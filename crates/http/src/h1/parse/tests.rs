@@ -111,7 +111,7 @@ fn headers_of_the_connection_stop_here() {
 
 #[test]
 fn responses_end_where_their_status_says() {
-    let read = |head: &str, is_head| response(head.as_bytes(), is_head, &AnswerLimits::DEFAULT);
+    let read = |head: &str, is_head| response(head.as_bytes(), is_head, &Limits::DEFAULT);
     let parse = |head: &str, is_head| read(head, is_head).unwrap().unwrap();
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
     assert_eq!(parse(length, false).framing.length(), Some(5));

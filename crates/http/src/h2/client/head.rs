@@ -83,7 +83,7 @@ fn escaped(target: &str) -> Cow<'_, str> {
 
 /// Whether the fields of a response are within their bounds.
 pub(super) fn check(fields: &HeaderMap) -> Result<(), &'static str> {
-    let limits = AnswerLimits::get();
+    let (_, limits) = AnswerLimits::get();
     if fields.len() > limits.fields {
         return Err("too many header fields");
     }
