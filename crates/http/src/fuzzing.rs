@@ -2,7 +2,7 @@
 
 use crate::h1::{Framing, parse, write};
 use crate::headers::Headers;
-use crate::limits::{AnswerLimits, Limits};
+use crate::limits::{Limits, of_answers};
 use crate::message::Version;
 use crate::outgoing::Outgoing;
 
@@ -78,7 +78,7 @@ pub fn h2_sent_on(input: &[u8], piece: usize) -> Vec<Vec<u8>> {
 
 /// What became of a response's head in full: `None` while it is not whole, or why it is refused.
 pub fn read_response(input: &[u8], is_head: bool) -> Option<Result<Head, &'static str>> {
-    let head = match parse::response(input, is_head, &AnswerLimits::get().1) {
+    let head = match parse::response(input, is_head, &of_answers().message) {
         Ok(head) => head?,
         Err(reason) => return Some(Err(reason)),
     };
@@ -114,7 +114,7 @@ pub fn sent_on(input: &[u8]) -> Option<Vec<u8>> {
 
 /// What became of a response's head: `None` while it is not whole, its length, or why it is refused.
 pub fn response_head(input: &[u8], is_head: bool) -> Option<Result<usize, &'static str>> {
-    match parse::response(input, is_head, &AnswerLimits::get().1) {
+    match parse::response(input, is_head, &of_answers().message) {
         Ok(head) => head.map(|head| Ok(head.len)),
         Err(reason) => Some(Err(reason)),
     }

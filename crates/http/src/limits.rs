@@ -66,18 +66,11 @@ impl AnswerLimits {
 
     /// Sets the bounds of what is answered in this thread from now on: connections to peers are a thread's own.
     pub fn set(self) {
-        ANSWERS.set((self.head, self.of_message()));
+        ANSWERS.set(self.laid_out());
     }
 
-    /// The longest head, and the bounds of one message.
-    #[inline]
-    pub(crate) fn get() -> (usize, Limits) {
-        ANSWERS.get()
-    }
-
-    /// Those of one message.
-    const fn of_message(&self) -> Limits {
-        Limits {
+    const fn laid_out(self) -> Answers {
+        let message = Limits {
             field: self.field,
             fields: self.fields,
             chunk_extensions: self.chunk_extensions,
@@ -85,7 +78,8 @@ impl AnswerLimits {
             // What an upstream says of itself is not the gateway's to doubt.
             lookalikes: true,
             ..Limits::DEFAULT
-        }
+        };
+        Answers { head: self.head, message }
     }
 }
 
@@ -95,7 +89,19 @@ impl Default for AnswerLimits {
     }
 }
 
+/// [`AnswerLimits`] as each answer asks for them.
+#[derive(Clone, Copy)]
+pub(crate) struct Answers {
+    pub(crate) head: usize,
+    pub(crate) message: Limits,
+}
+
 thread_local! {
-    static ANSWERS: Cell<(usize, Limits)> =
-        const { Cell::new((AnswerLimits::DEFAULT.head, AnswerLimits::DEFAULT.of_message())) };
+    static ANSWERS: Cell<Answers> = const { Cell::new(AnswerLimits::DEFAULT.laid_out()) };
+}
+
+/// The bounds of what is answered in this thread.
+#[inline]
+pub(crate) fn of_answers() -> Answers {
+    ANSWERS.get()
 }

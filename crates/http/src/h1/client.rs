@@ -20,7 +20,7 @@ use crate::buffer::ReadBuffer;
 use crate::client::Timeouts;
 use crate::error::{BodyError, BodyErrorKind, ClientError, Fault};
 use crate::headers::Headers;
-use crate::limits::AnswerLimits;
+use crate::limits::of_answers;
 use crate::message::{Request, Response};
 use crate::peer::Peer;
 use crate::pool;
@@ -227,21 +227,21 @@ impl Exchange {
 
     /// The final head, when the buffer has it; interim ones are passed over.
     fn take_head(&mut self) -> Result<Option<Response>, ClientError> {
-        let (longest, limits) = AnswerLimits::get();
+        let limits = of_answers();
         loop {
             let data = self.link.buffer.data();
-            let is_unfinished = data.len() < longest && !parse::may_be_whole(data, self.parsed);
+            let is_unfinished = data.len() < limits.head && !parse::may_be_whole(data, self.parsed);
             if data.is_empty() || is_unfinished {
                 return Ok(None);
             }
-            let Some(head) = parse::response(data, self.method == Method::HEAD, &limits)
+            let Some(head) = parse::response(data, self.method == Method::HEAD, &limits.message)
                 .map_err(|reason| self.malformed(reason))?
             else {
                 self.parsed = self.link.buffer.len();
-                let is_too_large = self.link.buffer.len() >= longest;
+                let is_too_large = self.link.buffer.len() >= limits.head;
                 return if is_too_large { Err(self.malformed(TOO_LARGE)) } else { Ok(None) };
             };
-            if head.len > longest {
+            if head.len > limits.head {
                 return Err(self.malformed(TOO_LARGE));
             }
             if head.response.status == 101 {

@@ -20,7 +20,7 @@ use crate::h1::write::BodyFraming;
 use crate::h2::convert;
 use crate::h2::outflow::Outflow;
 use crate::headers::Headers;
-use crate::limits::AnswerLimits;
+use crate::limits::of_answers;
 use crate::message::Response;
 
 /// How many interim responses a request may get.
@@ -366,7 +366,7 @@ fn name_of(reason: Reason) -> &'static str {
 fn trailers(fields: Result<Option<HeaderMap>, h2::Error>) -> Result<Option<Headers>, BodyError> {
     let Some(fields) = fields.map_err(broken)? else { return Ok(None) };
     let framing = |reason| BodyError::new(Fault::Upstream, BodyErrorKind::Framing(reason));
-    convert::trailers(&fields, &AnswerLimits::get().1).map(Some).map_err(framing)
+    convert::trailers(&fields, &of_answers().message).map(Some).map_err(framing)
 }
 
 fn broken(error: h2::Error) -> BodyError {

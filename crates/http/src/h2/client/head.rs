@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::h1::write::{BodyFraming, is_of_connection};
 use crate::h2::convert::append;
-use crate::limits::AnswerLimits;
+use crate::limits::of_answers;
 use crate::message::{Request, Response, Version};
 use crate::name::{self, Id, id_of};
 use crate::outgoing::Outgoing;
@@ -83,7 +83,7 @@ fn escaped(target: &str) -> Cow<'_, str> {
 
 /// Whether the fields of a response are within their bounds.
 pub(super) fn check(fields: &HeaderMap) -> Result<(), &'static str> {
-    let (_, limits) = AnswerLimits::get();
+    let limits = of_answers().message;
     if fields.len() > limits.fields {
         return Err("too many header fields");
     }

@@ -20,7 +20,7 @@ use crate::h1::client::Exchange;
 use crate::h2::Http2Settings;
 use crate::h2::guard::{Guard, Meter};
 use crate::h2::outflow::SEND_BUFFER;
-use crate::limits::AnswerLimits;
+use crate::limits::of_answers;
 use crate::peer::{Address, Peer, Protocol};
 use crate::timer::{self, Timer};
 
@@ -196,7 +196,7 @@ async fn greet(stream: Guard) -> Result<(Sender, Connection<Guard, Bytes>), h2::
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW * MAX_STREAMS)
-        .max_header_list_size(u32::try_from(AnswerLimits::get().0).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(of_answers().head).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_reset_streams(REMEMBERED)
         // Each is of a request of this side's; a connection that many share must not end for them.
