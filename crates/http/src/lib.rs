@@ -33,6 +33,7 @@ mod line;
 mod pool;
 mod stream;
 mod timer;
+mod turn;
 mod websocket;
 
 pub use body::{Body, BodyStream, CollectError};

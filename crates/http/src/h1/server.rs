@@ -24,6 +24,7 @@ use crate::message::{Response, Version};
 use crate::name;
 use crate::server::{Finish, ServerSettings, Service};
 use crate::timer;
+use crate::turn::Turn;
 
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
@@ -308,17 +309,20 @@ impl<S: Service> Exchange<'_, S> {
         let body = if has_body { body } else { Body::empty() };
         let mut sender = Sender::new(out, body, framing);
         let mut wire = &**self.shared;
-        let mut has_waited = false;
-        let sent = std::future::poll_fn(|cx| match sender.poll_send(&mut wire, cx) {
-            Poll::Ready(sent) => {
-                if matches!(sent, Err(SendError::Body(_))) && framing == BodyFraming::UntilClose {
-                    self.shared.borrow().stream.reset_when_closed();
+        let (mut turn, mut has_waited) = (Turn::default(), false);
+        let sent = std::future::poll_fn(|cx| {
+            ready!(turn.poll(cx));
+            match sender.poll_send(&mut wire, cx) {
+                Poll::Ready(sent) => {
+                    if matches!(sent, Err(SendError::Body(_))) && framing == BodyFraming::UntilClose {
+                        self.shared.borrow().stream.reset_when_closed();
+                    }
+                    Poll::Ready(sent.map_err(SendError::report).is_ok())
                 }
-                Poll::Ready(sent.map_err(SendError::report).is_ok())
-            }
-            Poll::Pending => {
-                has_waited = true;
-                self.shared.borrow_mut().poll_gone(cx).map(|()| false)
+                Poll::Pending => {
+                    has_waited = true;
+                    self.shared.borrow_mut().poll_gone(cx).map(|()| false)
+                }
             }
         });
         let is_sent = sent.await;
