@@ -123,7 +123,7 @@ impl Service for Gateway {
         if self.keeps_heads {
             cx.keep_heads();
         }
-        Box::new(Served { request, cx, snapshot })
+        Box::write(Box::new_uninit(), Served { request, cx, snapshot })
     }
 
     async fn answer(&self, served: &mut Box<Served>) -> Response {

@@ -29,7 +29,7 @@ pub use method::{MethodSet, UnknownMethod};
 use host::{HostPattern, Reversed};
 use paths::{Entry, Paths};
 use pattern::{Names, Pattern};
-use radix::Tree;
+use radix::{Prefixes, Tree};
 
 /// What a request must look like.
 #[derive(Clone, Debug, Default)]
@@ -222,7 +222,9 @@ impl<T: Clone> Router<T> {
             && let Some(host) = Reversed::of(query.host)
         {
             let host = host.as_bytes();
-            for (slot, len) in self.hosts.prefixes(host).into_iter().rev() {
+            let mut prefixes = Prefixes::new();
+            self.hosts.prefixes(host, &mut prefixes);
+            for &(slot, len) in prefixes.iter().rev() {
                 let paths = if len == host.len() { &slot.exact } else { &slot.wildcard };
                 if let Some(found) = paths.find(query.path, &mut fits) {
                     return Some(found);

@@ -8,7 +8,7 @@ use lockgate_plugin::Condition;
 use smallvec::SmallVec;
 
 use super::pattern::{Names, Pattern};
-use super::radix::Tree;
+use super::radix::{Prefixes, Tree};
 use super::{Found, MethodSet, Query, Rule, host};
 
 /// Rules by the first literal of their uris.
@@ -144,7 +144,9 @@ impl<T> Paths<T> {
         fits: &mut impl FnMut(&Entry<T>) -> bool,
     ) -> Option<Found<'_, T>> {
         let rest = &path.as_bytes()[from..];
-        for (slot, len) in self.0.prefixes(rest).into_iter().rev() {
+        let mut prefixes = Prefixes::new();
+        self.0.prefixes(rest, &mut prefixes);
+        for &(slot, len) in prefixes.iter().rev() {
             let at = from + len;
             let mut ends = slot.entries.iter().take_while(|entry| !entry.has_tail);
             if at == path.len()

@@ -21,7 +21,7 @@ struct Node<V> {
 }
 
 /// The values on the way to a key, shortest first, with the length of the key's part that leads to each.
-pub(super) type Found<'a, V> = SmallVec<[(&'a V, usize); 12]>;
+pub(super) type Prefixes<'a, V> = SmallVec<[(&'a V, usize); 12]>;
 
 impl<V> Default for Tree<V> {
     fn default() -> Self {
@@ -46,24 +46,24 @@ impl<V> Tree<V> {
         self.root.value.is_none() && self.root.children.is_empty()
     }
 
-    /// The values of every prefix of `key`.
-    pub(super) fn prefixes(&self, key: &[u8]) -> Found<'_, V> {
-        let (mut found, mut node, mut len) = (Found::new(), &self.root, 0);
+    /// Finds the values of every prefix of `key`, the shortest first.
+    pub(super) fn prefixes<'a>(&'a self, key: &[u8], found: &mut Prefixes<'a, V>) {
+        let (mut node, mut len) = (&self.root, 0);
         loop {
             if let Some(value) = &node.value {
                 found.push((value, len));
             }
             let next = key.get(len).and_then(|first| node.child(*first));
-            let Some(child) = next.filter(|child| key[len..].starts_with(&child.label)) else {
-                return found;
-            };
+            let Some(child) = next.filter(|child| key[len..].starts_with(&child.label)) else { return };
             len += child.label.len();
             node = child;
         }
     }
 
     fn has(&self, key: &[u8]) -> bool {
-        self.prefixes(key).last().is_some_and(|(_, len)| *len == key.len())
+        let mut found = Prefixes::new();
+        self.prefixes(key, &mut found);
+        found.last().is_some_and(|(_, len)| *len == key.len())
     }
 }
 
