@@ -27,6 +27,7 @@ pub mod h3;
 pub mod fuzzing;
 
 mod buffer;
+mod eights;
 mod h1;
 mod h2;
 mod line;

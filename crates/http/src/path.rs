@@ -13,6 +13,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+use crate::eights::{controls, equal};
+
 pub use options::{Options, Reading};
 use tokens::Tokens;
 
@@ -101,7 +103,31 @@ fn push_escape(text: &mut String, byte: u8) {
 /// Whether there is nothing to decode, merge or resolve. A path from the parser has no control character but
 /// in escapes; one from elsewhere is looked at closely.
 fn is_normal(raw: &str) -> bool {
-    let bytes = raw.as_bytes();
+    is_plain(raw.as_bytes()) || is_normal_by_byte(raw.as_bytes())
+}
+
+/// Whether there is nothing that could have to be resolved, looked at in eights: no escape, no control character, and
+/// neither a dot nor a slash behind a slash. `false` says nothing.
+fn is_plain(path: &[u8]) -> bool {
+    let Some(end) = path.last_chunk() else { return false };
+    let (mut found, mut before) = (0, 0);
+    for eight in path.as_chunks().0 {
+        let (marks, slashes) = marks(*eight, before);
+        (found, before) = (found | marks, slashes >> 56);
+    }
+    // What comes before these was looked at, and so were some of them.
+    found | marks(*end, 0).0 == 0
+}
+
+/// Marks what is not plain, and slashes; `before` has the mark of a slash in front.
+fn marks(bytes: [u8; 8], before: u64) -> (u64, u64) {
+    let word = u64::from_le_bytes(bytes);
+    let slashes = equal(word, b'/');
+    let behind_slash = slashes << 8 | before;
+    (controls(word) | equal(word, b'%') | (slashes | equal(word, b'.')) & behind_slash, slashes)
+}
+
+fn is_normal_by_byte(bytes: &[u8]) -> bool {
     let mut before = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let is_plain = match byte {

@@ -40,17 +40,37 @@ impl Moment {
 
 /// The moment 0.
 pub fn epoch() -> Instant {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
+    started().0
+}
+
+/// The moment 0, and where the clock that is read stood then.
+fn started() -> &'static (Instant, u64) {
+    static STARTED: OnceLock<(Instant, u64)> = OnceLock::new();
+    STARTED.get_or_init(|| (Instant::now(), nanos()))
 }
 
 /// The time of now; [`recent`] gives it again.
 pub fn now() -> Moment {
-    let since = Instant::now().saturating_duration_since(epoch());
-    // Five centuries fit.
-    let now = Moment(since.as_secs().saturating_mul(1_000_000_000) + u64::from(since.subsec_nanos()));
+    let started = started().1;
+    let now = Moment(nanos().saturating_sub(started));
     LAST.set(Some(now));
     now
+}
+
+/// The monotonic clock, at the cost of reading it: a difference of two `Instant`s takes as long again.
+#[cfg(not(feature = "stoppable"))]
+fn nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // It begins at 0, and five centuries fit.
+    time.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
+}
+
+/// The clock that tests may stop.
+#[cfg(feature = "stoppable")]
+fn nanos() -> u64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let since = Instant::now().saturating_duration_since(*FIRST.get_or_init(Instant::now));
+    since.as_secs().saturating_mul(1_000_000_000) + u64::from(since.subsec_nanos())
 }
 
 /// The time that was last read in this thread: good where it was read for the same event, and free.

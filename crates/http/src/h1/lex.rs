@@ -7,6 +7,7 @@
 use http::StatusCode;
 
 use super::parse::Refusal;
+use crate::eights::{controls, eight, equal};
 use crate::message::Version;
 use crate::name::is_token_byte;
 
@@ -226,11 +227,6 @@ fn is_target(byte: u8) -> bool {
     byte > b' ' && byte != 127
 }
 
-/// The same byte eight times.
-const fn eight(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
 /// What follows a name: it ends at the first byte that no token has (RFC 9110 §5.6.2). Most have letters and hyphens
 /// only, and are looked at in eights.
 fn behind_token(bytes: &[u8]) -> &[u8] {
@@ -276,10 +272,7 @@ fn behind_plain(bytes: &[u8]) -> &[u8] {
 
 /// The high bit of each byte at which a target is not plain. Bytes behind the first such one may be marked too.
 const fn not_plain(word: u64) -> u64 {
-    let space = word ^ eight(b' ');
-    let fragment = word ^ eight(b'#');
-    let found = (space.wrapping_sub(eight(1)) & !space) | (fragment.wrapping_sub(eight(1)) & !fragment);
-    controls(word) | (found | word) & eight(0x80)
+    controls(word) | equal(word, b' ') | equal(word, b'#') | word & eight(0x80)
 }
 
 /// What follows a field's text: it ends at the first control character other than a tab (RFC 9110 §5.5).
@@ -298,13 +291,6 @@ fn behind_text(bytes: &[u8]) -> &[u8] {
     }
     let is_end = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 127;
     &rest[rest.iter().position(is_end).unwrap_or(rest.len())..]
-}
-
-/// The high bit of each byte that is below a space, or 127. Bytes behind the first such one may be marked too.
-const fn controls(word: u64) -> u64 {
-    let low = word.wrapping_sub(eight(b' ')) & !word;
-    let delete = word ^ eight(127);
-    (low | (delete.wrapping_sub(eight(1)) & !delete)) & eight(0x80)
 }
 
 #[cfg(test)]

@@ -207,16 +207,9 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
 }
 
 fn is_name_and_port(host: &[u8]) -> bool {
-    let (mut is_port, mut is_number) = (false, true);
-    for byte in host {
-        match byte {
-            b'0'..=b'9' => {}
-            b':' if !is_port => is_port = true,
-            _ if IN_HOST[usize::from(*byte)] => is_number &= !is_port,
-            _ => return false,
-        }
-    }
-    is_number
+    let colon = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+    let (name, port) = host.split_at(colon);
+    name.iter().all(|byte| IN_HOST[usize::from(*byte)]) && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// What the header fields say of connection and framing.

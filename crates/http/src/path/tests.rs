@@ -158,6 +158,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
+    fn a_path_that_is_plain_in_eights_is_normal_byte_by_byte(raw in "[a/.%\\x00-\\x21~é]{0,40}") {
+        prop_assert!(!is_plain(raw.as_bytes()) || is_normal_by_byte(raw.as_bytes()), "{:?}", raw);
+        let words = raw.replace(['%', '.', '\x7f', '/'], "a").replace(|letter| letter < ' ', "/a");
+        prop_assert!(words.len() < 8 || is_plain(words.as_bytes()), "{:?}", words);
+    }
+
+    #[test]
     fn a_normal_path_has_nothing_left_to_resolve(raw in pieces()) {
         if let Ok(normal) = normalise(&raw) {
             prop_assert!(normal.starts_with('/') && !normal.contains("//"));
