@@ -57,17 +57,19 @@ pub fn now() -> Moment {
     now
 }
 
-/// The monotonic clock, at the cost of reading it: a difference of two `Instant`s takes as long again.
-#[cfg(not(feature = "stoppable"))]
 fn nanos() -> u64 {
+    if cfg!(feature = "stoppable") { stoppable() } else { monotonic() }
+}
+
+/// The monotonic clock, at the cost of reading it: a difference of two `Instant`s takes as long again.
+fn monotonic() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     // It begins at 0, and five centuries fit.
     time.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
 }
 
 /// The clock that tests may stop.
-#[cfg(feature = "stoppable")]
-fn nanos() -> u64 {
+fn stoppable() -> u64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     let since = Instant::now().saturating_duration_since(*FIRST.get_or_init(Instant::now));
     since.as_secs().saturating_mul(1_000_000_000) + u64::from(since.subsec_nanos())
@@ -201,6 +203,17 @@ mod tests {
         let mut texts = Texts::EMPTY;
         texts.write(u64::MAX, &TimeZone::UTC);
         assert_eq!(texts.http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+
+    #[test]
+    fn the_clock_that_programs_read_goes_as_instants_do() {
+        let outer = std::time::Instant::now();
+        let first = monotonic();
+        let inner = std::time::Instant::now();
+        while inner.elapsed() < Duration::from_millis(1) {}
+        let least = inner.elapsed();
+        let between = Duration::from_nanos(monotonic() - first);
+        assert!(least <= between && between <= outer.elapsed(), "{least:?} {between:?}");
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Service for Gateway {
         if self.keeps_heads {
             cx.keep_heads();
         }
+        // Made where it stays: `Box::new` would make it on the stack and move it.
         Box::write(Box::new_uninit(), Served { request, cx, snapshot })
     }
 

@@ -46,7 +46,8 @@ impl<V> Tree<V> {
         self.root.value.is_none() && self.root.children.is_empty()
     }
 
-    /// Finds the values of every prefix of `key`, the shortest first.
+    /// Finds the values of every prefix of `key`, the shortest first, in room of the caller's: returned, all of it
+    /// would be moved.
     pub(super) fn prefixes<'a>(&'a self, key: &[u8], found: &mut Prefixes<'a, V>) {
         let (mut node, mut len) = (&self.root, 0);
         loop {
