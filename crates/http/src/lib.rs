@@ -26,6 +26,7 @@ pub mod h3;
 #[doc(hidden)]
 pub mod fuzzing;
 
+mod blocks;
 mod buffer;
 mod eights;
 mod h1;

@@ -171,6 +171,7 @@ pub(crate) enum Reading {
 }
 
 /// Reads a name, whatever its case.
+#[inline]
 pub(crate) fn read(name: &[u8]) -> Reading {
     let [.., letter, _] = name else {
         return Reading::Other;
@@ -208,19 +209,23 @@ pub(crate) fn is_alike(name: &[u8], other: &[u8]) -> bool {
 /// Whether `name` is `lower` but for the case of its letters. Bit 0x20 is what tells cases apart. The carriage
 /// return it would take for a hyphen cannot stand in a name: neither the parser nor `is_token` lets it in.
 fn is_folded(name: &[u8], lower: &[u8]) -> bool {
-    const FOLD: u64 = u64::from_ne_bytes([0x20; 8]);
-    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-    let is_same = |name: &[u8], lower: &[u8]| {
-        name.iter().zip(lower).fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b)) == 0
+    const FOLD: [u8; 8] = [0x20; 8];
+    let eight = |name: &[u8; 8], lower: &[u8; 8]| {
+        (u64::from_ne_bytes(*name) | u64::from_ne_bytes(FOLD)) ^ u64::from_ne_bytes(*lower)
     };
-    match (name.last_chunk(), lower.last_chunk()) {
-        // The last eight bytes at once, and before them whole eights: some bytes are looked at twice.
-        (Some(name_end), Some(lower_end)) => {
-            let eights = name.as_chunks().0.iter().zip(lower.as_chunks().0);
-            let differs = eights.fold(0, |differs, (a, b)| differs | ((word(a) | FOLD) ^ word(b)));
-            differs | ((word(name_end) | FOLD) ^ word(lower_end)) == 0
+    let four = |name: &[u8; 4], lower: &[u8; 4]| {
+        (u32::from_ne_bytes(*name) | u32::from_ne_bytes([FOLD[0]; 4])) ^ u32::from_ne_bytes(*lower)
+    };
+    // The last bytes at once, and before them whole words: some bytes are looked at twice.
+    if let (Some(name_end), Some(lower_end)) = (name.last_chunk(), lower.last_chunk()) {
+        let eights = name.as_chunks().0.iter().zip(lower.as_chunks().0);
+        return eights.fold(eight(name_end, lower_end), |differs, (a, b)| differs | eight(a, b)) == 0;
+    }
+    match (name.first_chunk(), name.last_chunk(), lower.first_chunk(), lower.last_chunk()) {
+        (Some(start), Some(end), Some(lower_start), Some(lower_end)) => {
+            four(start, lower_start) | four(end, lower_end) == 0
         }
-        _ => is_same(name, lower),
+        _ => name.iter().zip(lower).all(|(a, b)| a | FOLD[0] == *b),
     }
 }
 

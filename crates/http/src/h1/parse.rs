@@ -88,7 +88,8 @@ fn read_request(input: &[u8], limits: &Limits) -> Result<RequestHead, Stop> {
     let is_plain = version == Version::Http11 && matches!(target.bytes, [b'/', ..]);
     let len = method.len() + target.bytes.len() + LINE_REST;
     let line = if is_plain { Span::at(lexer.len() - len, len) } else { Span::default() };
-    let (connection, mut headers) = fields(&mut lexer, input, limits)?;
+    let mut connection = Connection::new();
+    let mut headers = fields(&mut lexer, input, limits, &mut connection)?;
     let framing = connection.framing(version, limits)?.unwrap_or_default();
     connection.drop_nominated(&mut headers);
     connection.check_host(version)?;
@@ -112,8 +113,9 @@ fn fields<'a>(
     lexer: &mut Lexer<'a>,
     input: &'a [u8],
     limits: &Limits,
-) -> Result<(Connection<'a>, Headers), Stop> {
-    let (mut connection, mut headers) = (Connection::new(), Headers::new());
+    connection: &mut Connection<'a>,
+) -> Result<Headers, Stop> {
+    let mut headers = Headers::new();
     let list = &mut *headers;
     let (mut count, mut start) = (0, lexer.len());
     while let Some(line) = lexer.field()? {
@@ -135,7 +137,7 @@ fn fields<'a>(
         }
     }
     list.keep_head(&input[..lexer.len()]).map_err(|_| TOO_LARGE)?;
-    Ok((connection, headers))
+    Ok(headers)
 }
 
 fn method_of(method: &[u8]) -> Result<Method, Refusal> {
@@ -207,9 +209,12 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
 }
 
 fn is_name_and_port(host: &[u8]) -> bool {
-    let colon = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
-    let (name, port) = host.split_at(colon);
-    name.iter().all(|byte| IN_HOST[usize::from(*byte)]) && port.iter().skip(1).all(u8::is_ascii_digit)
+    let in_name = |byte: &u8| *byte != b':' && IN_HOST[usize::from(*byte)];
+    let end = host.iter().position(|byte| !in_name(byte)).unwrap_or(host.len());
+    match &host[end..] {
+        [b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
+        rest => rest.is_empty(),
+    }
 }
 
 /// What the header fields say of connection and framing.
@@ -281,6 +286,11 @@ impl<'a> Connection<'a> {
     }
 
     fn options(&mut self, value: &[u8]) -> Result<(), &'static str> {
+        // As nearly everybody writes it.
+        if value == b"keep-alive" {
+            self.has_keep_alive = true;
+            return Ok(());
+        }
         for option in value.split(|byte| *byte == b',') {
             let option = option.trim_ascii();
             if option.eq_ignore_ascii_case(b"close") {
@@ -381,7 +391,8 @@ fn read_response(input: &[u8], is_head: bool, limits: &Limits) -> Result<Respons
     let mut lexer = Lexer::new(input);
     let (version, code) = lexer.status_line()?;
     let status = StatusCode::from_u16(code).map_err(|_| Refusal::bad("status is out of range"))?;
-    let (connection, mut headers) = fields(&mut lexer, input, limits)?;
+    let mut connection = Connection::new();
+    let mut headers = fields(&mut lexer, input, limits, &mut connection)?;
     connection.drop_nominated(&mut headers);
     let mut response = Response::new(status);
     (response.version, response.headers) = (version, headers);
