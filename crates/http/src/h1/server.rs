@@ -116,7 +116,7 @@ impl Drop for Warm {
 /// A request that was taken in, and what its answer has to go by.
 struct Taken<S: Service> {
     finish: Finish<S>,
-    method: Method,
+    is_head: bool,
     version: Version,
     /// Whether the client would keep the connection.
     keep_alive: bool,
@@ -133,10 +133,12 @@ struct Exchange<'a, S: Service> {
 impl<S: Service> Exchange<'_, S> {
     /// Answers what there is; `false` when the connection is over.
     async fn run(&self) -> bool {
+        // A request has its place here: it is too large to be handed on from one to the other.
+        let mut taken = None;
         loop {
-            let keep = match self.take().await {
-                Ok(Some(taken)) => self.answer(taken).await,
-                Ok(None) => false,
+            let keep = match self.take(&mut taken).await {
+                Ok(true) => self.answer(&mut taken).await,
+                Ok(false) => false,
                 Err(refusal) => {
                     self.refuse(refusal).await;
                     false
@@ -165,8 +167,8 @@ impl<S: Service> Exchange<'_, S> {
         first_byte(self.shared).await
     }
 
-    /// Takes the next request in; `None` when the client went away or took too long.
-    async fn take(&self) -> Result<Option<Taken<S>>, Refusal> {
+    /// Takes the next request in; `false` when the client went away or took too long.
+    async fn take(&self, taken: &mut Option<Taken<S>>) -> Result<bool, Refusal> {
         let (mut is_armed, mut parsed) = (false, 0);
         let max = self.settings.max_head;
         let too_large =
@@ -181,7 +183,9 @@ impl<S: Service> Exchange<'_, S> {
                             return Poll::Ready(Err(too_large));
                         }
                         drop(this);
-                        return Poll::Ready(self.begin(head).map(Some));
+                        return Poll::Ready(
+                            self.begin(head).map(|begun| *taken = Some(begun)).map(|()| true),
+                        );
                     }
                     parsed = this.buffer.len();
                 }
@@ -192,7 +196,7 @@ impl<S: Service> Exchange<'_, S> {
                     this.read_timer.arm(self.settings.head_timeout);
                 }
                 if !ready!(this.poll_read(cx)) {
-                    return Poll::Ready(Ok(None));
+                    return Poll::Ready(Ok(false));
                 }
             }
         })
@@ -202,7 +206,7 @@ impl<S: Service> Exchange<'_, S> {
     async fn refuse(&self, refusal: Refusal) {
         let (response, under_way) = self.service.refuse(self.connection, refusal.status, refusal.reason);
         let mut finish = Finish::new(self.service, under_way);
-        self.respond(response, &Method::GET, Version::Http11, false, &mut finish).await;
+        self.respond(response, false, Version::Http11, false, &mut finish).await;
         drop(finish);
         self.linger().await;
     }
@@ -229,14 +233,14 @@ impl<S: Service> Exchange<'_, S> {
             this.awaited = expects_continue.then_some(by);
             request.body = Body::request(RequestBody::lend(&mut this, self.shared, self.settings));
         }
-        let (method, version) = (request.method.clone(), request.version);
+        let (is_head, version) = (request.method == Method::HEAD, request.version);
         let finish = Finish::new(self.service, self.service.begin(self.connection, request));
-        Ok(Taken { finish, method, version, keep_alive })
+        Ok(Taken { finish, is_head, version, keep_alive })
     }
 
     /// Has a request answered; `false` when the connection is over.
-    async fn answer(&self, taken: Taken<S>) -> bool {
-        let Taken { mut finish, method, version, keep_alive } = taken;
+    async fn answer(&self, place: &mut Option<Taken<S>>) -> bool {
+        let Some(Taken { finish, is_head, version, keep_alive }) = place else { return false };
         let response = {
             let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
             let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
@@ -248,20 +252,20 @@ impl<S: Service> Exchange<'_, S> {
         // A client that went away frees the upstream too.
         let Some(mut response) = response else { return false };
         if let Some(upgraded) = response.upgraded.take() {
-            Box::pin(self.switch(response, *upgraded, &mut finish)).await;
+            Box::pin(self.switch(response, *upgraded, finish)).await;
             return false;
         }
         let is_lent = self.shared.borrow().is_lent;
         if is_lent {
             drop(self.service.unread(&mut finish.under_way));
         }
-        let keep_alive = keep_alive
+        let keep_alive = *keep_alive
             && !self.settings.idle_timeout.is_zero()
             && !timer::is_draining()
             && self.shared.borrow_mut().may_go_on(&response.body);
-        let is_kept = self.respond(response, &method, version, keep_alive, &mut finish).await;
+        let is_kept = self.respond(response, *is_head, *version, keep_alive, finish).await;
         let is_complete = finish.outcome.is_complete;
-        drop(finish);
+        *place = None;
         if !is_complete {
             return false;
         }
@@ -278,14 +282,14 @@ impl<S: Service> Exchange<'_, S> {
     async fn respond(
         &self,
         mut response: Response,
-        method: &Method,
+        is_head: bool,
         version: Version,
         keep_alive: bool,
         finish: &mut Finish<S>,
     ) -> bool {
         finish.outcome.status = response.status;
         let body = std::mem::take(&mut response.body);
-        let (framing, has_body) = response_framing(&response, &body, method, version);
+        let (framing, has_body) = response_framing(&response, &body, is_head, version);
         // A client that still waits for "100 Continue" may not send its body at all any more, or may.
         let is_clear = {
             let this = &mut *self.shared.borrow_mut();
@@ -447,14 +451,14 @@ impl<S: Service> Exchange<'_, S> {
 fn response_framing(
     response: &Response,
     body: &Body,
-    method: &Method,
+    is_head: bool,
     version: Version,
 ) -> (BodyFraming, bool) {
     let status = response.status;
     if status.is_informational() || status == StatusCode::NO_CONTENT {
         return (BodyFraming::None, false);
     }
-    if method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
+    if is_head || status == StatusCode::NOT_MODIFIED {
         let length = response.declared_length.or_else(|| body.length().filter(|_| !body.is_empty()));
         return (length.map_or(BodyFraming::None, BodyFraming::Length), false);
     }
