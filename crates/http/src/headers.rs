@@ -49,8 +49,8 @@ pub struct Headers(Option<Box<FieldList>>);
 pub struct FieldList {
     arena: Vec<u8>,
     fields: Vec<Field>,
-    /// A bit for each id that was ever put in: most names that are asked for are not there.
-    seen: u32,
+    /// What was ever put in, by the bits of [`mark`]: most names that are asked for are not there.
+    seen: u64,
     /// Request targets: text, so that reading one checks nothing again.
     texts: String,
 }
@@ -141,14 +141,20 @@ impl FieldList {
     /// The value of the first field with this name.
     pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
         let name = name.into();
-        if self.seen >> name.id as u8 & 1 == 0 {
+        if !self.may_have(name) {
             return None;
         }
         self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.bytes(field.value))
     }
 
-    fn note(&mut self, id: Id) {
-        self.seen |= 1 << id as u8;
+    fn push(&mut self, field: Field) {
+        self.seen |= mark(field.id, field.name.len as usize);
+        self.fields.push(field);
+    }
+
+    /// Whether a field with this name may have been put in.
+    fn may_have(&self, name: Name<'_>) -> bool {
+        self.seen & mark(name.id, name.text.len()) != 0
     }
 
     /// The value of the first field with this name, when it is UTF-8.
@@ -159,7 +165,7 @@ impl FieldList {
     /// The values of every field with this name, in order.
     pub fn get_all<'a>(&'a self, name: impl Into<Name<'a>>) -> impl Iterator<Item = &'a [u8]> {
         let name = name.into();
-        let fields = if self.seen >> name.id as u8 & 1 == 0 { &[] } else { &*self.fields };
+        let fields = if self.may_have(name) { &*self.fields } else { &[] };
         fields.iter().filter(move |field| self.is_named(field, name)).map(|field| self.bytes(field.value))
     }
 
@@ -184,8 +190,7 @@ impl FieldList {
     pub fn append_line(&mut self, line: &Line) -> Result<(), InvalidHeader> {
         let all = self.keep(&line.text)?;
         let (name, value) = all.fields_of(line.name_len);
-        self.note(line.id);
-        self.fields.push(Field { id: line.id, name, value, is_line: true });
+        self.push(Field { id: line.id, name, value, is_line: true });
         Ok(())
     }
 
@@ -215,7 +220,11 @@ impl FieldList {
 
     /// Takes off every field of a name, and every one that upstreams may take for it, with another mark in place of a
     /// hyphen: who says something in the gateway's name is the gateway alone.
-    pub fn remove_alike(&mut self, text: &str) {
+    pub fn remove_alike(&mut self, name: Name<'_>) {
+        let text = name.text;
+        if !self.may_have(name) && self.seen & mark(Id::Other, text.len()) == 0 {
+            return;
+        }
         let (arena, fields) = (&self.arena, &mut self.fields);
         let is_it = |field: &Field| {
             field.name.len as usize == text.len() && name::is_alike(field.name.of(arena), text.as_bytes())
@@ -234,10 +243,9 @@ impl FieldList {
 
     /// Adds a field that the parser has checked, of the head that is to be kept.
     pub(crate) fn push_parsed(&mut self, id: Id, line: &FieldLine<'_>) {
-        self.note(id);
         let name = Span::at(line.name_at, line.name.len());
         let value = Span::at(line.value_at, line.value.len());
-        self.fields.push(Field { id, name, value, is_line: line.is_plain });
+        self.push(Field { id, name, value, is_line: line.is_plain });
     }
 
     /// Keeps the head that the parsed fields lie in.
@@ -253,8 +261,7 @@ impl FieldList {
         self.keep(b": ")?;
         let value = self.keep(value)?;
         self.keep(b"\r\n")?;
-        self.note(id);
-        self.fields.push(Field { id, name, value, is_line: true });
+        self.push(Field { id, name, value, is_line: true });
         Ok(())
     }
 
@@ -333,6 +340,12 @@ impl Span {
     }
 }
 
+/// The bit of a name: names with an id have one each; the others share theirs with those that are as long, or longer by
+/// a multiple of 32.
+const fn mark(id: Id, len: usize) -> u64 {
+    1 << if matches!(id, Id::Other) { 32 + len % 32 } else { id as usize }
+}
+
 fn bytes(arena: &[u8], span: Span) -> &[u8] {
     span.of(arena)
 }
@@ -405,7 +418,7 @@ mod tests {
         {
             headers.append(name, b"1").unwrap();
         }
-        headers.remove_alike("X-Consumer-Name");
+        headers.remove_alike("X-Consumer-Name".into());
         let left: Vec<_> = names(&headers).into_iter().map(|(name, _)| name).collect();
         assert_eq!(left, ["X-Consumer-Names", "XaConsumer-Name"]);
     }

@@ -79,6 +79,23 @@ names! {
     PROXY_AUTHORIZATION = "Proxy-Authorization", ProxyAuthorization;
 }
 
+impl Name<'static> {
+    /// A name that stands in the program: its id is looked up when that is built.
+    pub const fn of(text: &'static str) -> Self {
+        let mut at = 0;
+        while at < ALL.len() {
+            if ALL[at].text.eq_ignore_ascii_case(text) {
+                return Self { id: ALL[at].id, text };
+            }
+            at += 1;
+        }
+        Self { id: Id::Other, text }
+    }
+}
+
+// In the mark of a list of fields, names with an id have the lower bits.
+const _: () = assert!(ALL.len() < 32, "there is a bit for each known name");
+
 impl Name<'_> {
     /// Whether every character may stand in a field name (RFC 9110 §5.6.2).
     pub(crate) fn is_token(self) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use lockgate_http::name::Name;
 use lockgate_http::{Line, Request};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -11,12 +12,12 @@ use serde_json::Value;
 use crate::RequestContext;
 
 /// What nodes are told of who calls, as APISIX names it.
-const USERNAME: &str = "X-Consumer-Username";
-const CREDENTIAL: &str = "X-Credential-Identifier";
-const CUSTOM_ID: &str = "X-Consumer-Custom-ID";
+const USERNAME: Name<'static> = Name::of("X-Consumer-Username");
+const CREDENTIAL: Name<'static> = Name::of("X-Credential-Identifier");
+const CUSTOM_ID: Name<'static> = Name::of("X-Consumer-Custom-ID");
 
 /// A value that no header can carry is not told.
-fn told(name: &str, value: Option<&str>) -> Option<Line> {
+fn told(name: Name<'static>, value: Option<&str>) -> Option<Line> {
     Line::new(name, value?.as_bytes()).ok()
 }
 
