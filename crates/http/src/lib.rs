@@ -35,7 +35,6 @@ mod line;
 mod pool;
 mod stream;
 mod timer;
-mod turn;
 mod websocket;
 
 pub use body::{Body, BodyStream, CollectError};

@@ -24,7 +24,6 @@ use crate::message::{Response, Version};
 use crate::name;
 use crate::server::{Finish, ServerSettings, Service};
 use crate::timer;
-use crate::turn::Turn;
 
 /// How long a connection that has just been answered keeps what it works with, before it waits as a small one.
 const WARM: Duration = Duration::from_secs(1);
@@ -241,6 +240,9 @@ impl<S: Service> Exchange<'_, S> {
     /// Has a request answered; `false` when the connection is over.
     async fn answer(&self, place: &mut Option<Taken<S>>) -> bool {
         let Some(Taken { finish, is_head, version, keep_alive }) = place else { return false };
+        // All requests that are there are read before any of them is passed on: that wakes the peer, which then wants
+        // the processor, and several in a row wake it once.
+        tokio::task::yield_now().await;
         let response = {
             let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));
             let answered = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
@@ -313,20 +315,17 @@ impl<S: Service> Exchange<'_, S> {
         let body = if has_body { body } else { Body::empty() };
         let mut sender = Sender::new(out, body, framing);
         let mut wire = &**self.shared;
-        let (mut turn, mut has_waited) = (Turn::default(), false);
-        let sent = std::future::poll_fn(|cx| {
-            ready!(turn.poll(cx));
-            match sender.poll_send(&mut wire, cx) {
-                Poll::Ready(sent) => {
-                    if matches!(sent, Err(SendError::Body(_))) && framing == BodyFraming::UntilClose {
-                        self.shared.borrow().stream.reset_when_closed();
-                    }
-                    Poll::Ready(sent.map_err(SendError::report).is_ok())
+        let mut has_waited = false;
+        let sent = std::future::poll_fn(|cx| match sender.poll_send(&mut wire, cx) {
+            Poll::Ready(sent) => {
+                if matches!(sent, Err(SendError::Body(_))) && framing == BodyFraming::UntilClose {
+                    self.shared.borrow().stream.reset_when_closed();
                 }
-                Poll::Pending => {
-                    has_waited = true;
-                    self.shared.borrow_mut().poll_gone(cx).map(|()| false)
-                }
+                Poll::Ready(sent.map_err(SendError::report).is_ok())
+            }
+            Poll::Pending => {
+                has_waited = true;
+                self.shared.borrow_mut().poll_gone(cx).map(|()| false)
             }
         });
         let is_sent = sent.await;
