@@ -151,8 +151,9 @@ fn least_conn_goes_around_nodes_that_are_busy_until_their_requests_end_in_any_wa
 #[test]
 fn ewma_prefers_the_node_that_answers_sooner() {
     let gateway = Gateway::start();
+    // Slow enough that no hitch of the machine makes the other one look slower.
     let slow = FakeUpstream::start(|_, connection| {
-        thread::park_timeout(Duration::from_millis(60));
+        thread::park_timeout(Duration::from_secs(1));
         connection.answer("200 OK", &[], "slow").map(|()| Then::Keep)
     });
     let quick = FakeUpstream::fixed("quick");

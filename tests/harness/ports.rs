@@ -1,7 +1,9 @@
 //! Ports for one test: a block below the ephemeral range, held by a listener on its first port.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use socket2::{Domain, Socket, Type};
 
 const FIRST: u16 = 10_000;
 const BLOCK: u16 = 8;
@@ -40,8 +42,14 @@ impl Ports {
     }
 }
 
-/// A port on which nobody listens.
+/// A port on which nobody listens, and which is given to nobody else as long as this process lives. Who asks for it by
+/// number, and shares addresses (`SO_REUSEADDR`), may listen on it.
 pub fn closed_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+    socket.set_reuse_address(true).expect("addresses can be shared");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).expect("loopback has a free port");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    std::mem::forget(socket);
+    address.as_socket().expect("it is one of IP").port()
 }

@@ -230,7 +230,7 @@ fn a_client_that_grants_nothing_loses_its_stream() {
 
 #[test]
 fn a_silent_client_is_pinged_where_that_is_set() {
-    let bench = Bench::with(Settings::new().set("nginx_config.http.http2_ping_interval", json!("100ms")));
+    let bench = Bench::with(Settings::new().set("nginx_config.http.http2_ping_interval", json!("500ms")));
     let mut client = bench.client();
     for _ in 0..3 {
         let asked = client.until("a ping", |frame| frame.kind == PING && frame.flags == 0);

@@ -51,7 +51,7 @@ fn a_timeout_does_not_bound_a_healthy_stream() {
     });
     let gateway = Gateway::start();
     let mut config = at(&function, "/");
-    config["timeout"] = json!(400);
+    config["timeout"] = json!(2000);
     gateway.lambda("1", "/aws", config);
     let mut connection = gateway.connect();
     connection.send("GET /aws HTTP/1.1\r\nHost: h\r\n\r\n").expect("the gateway reads");
@@ -61,11 +61,11 @@ fn a_timeout_does_not_bound_a_healthy_stream() {
         connection.read_chunk().expect("a chunk");
         let chunk = std::time::Instant::now();
         // The silence between two chunks is what this test is about: shorter than the timeout, longer in sum.
-        eventually("100 ms pass", || (chunk.elapsed().as_millis() >= 100).then_some(()));
+        eventually("300 ms pass", || (chunk.elapsed().as_millis() >= 300).then_some(()));
         gate.open();
     }
     assert!(connection.read_chunk().expect("the last chunk").0.is_empty());
-    assert!(start.elapsed().as_millis() > 400);
+    assert!(start.elapsed().as_millis() > 2000);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use lockgate_tests::{Authority, Gateway, Settings, lockgate};
+use lockgate_tests::{Authority, Gateway, Settings, eventually, lockgate};
 use serde_json::{Value, json};
 
 use crate::process::Etcd;
@@ -123,5 +123,7 @@ fn etcd_is_exported_and_imported_by_its_settings() {
     let done = store(&["import", file.to_str().expect("it is text")], &to.data(), Some(&config(&to)));
     assert!(done.status.success(), "{}", told(&done));
     assert_eq!(first, text(&store(&["export"], &to.data(), Some(&config(&to)))));
-    assert_eq!(to.admin("GET", "/routes/2", Value::Null).0, 200, "a gateway that runs has it too");
+    eventually("a gateway that runs has it too", || {
+        (to.admin("GET", "/routes/2", Value::Null).0 == 200).then_some(())
+    });
 }

@@ -46,7 +46,7 @@ fn a_data_plane_without_its_file_is_not_ready() {
     assert!(ready.text().contains("apisix.yaml: cannot be read"), "{}", ready.text());
     gateway.write("apisix.yaml", &route("/a", &upstream.node()));
     becomes(&gateway, "/a", 200);
-    assert_eq!(gateway.status_get("/status/ready").status, 200);
+    eventually("it is ready", || (gateway.status_get("/status/ready").status == 200).then_some(()));
 }
 
 #[test]
@@ -76,8 +76,9 @@ fn a_bad_file_keeps_the_last_good_state_and_says_what_is_wrong_and_where() {
     }
     gateway.write("apisix.yaml", &route("/c", &upstream.node()));
     becomes(&gateway, "/c", 200);
-    let (_, status) = gateway.admin("GET", "/status", Value::Null);
-    assert!(status.get("store").is_none(), "{status}");
+    eventually("nothing is wrong any more", || {
+        gateway.admin("GET", "/status", Value::Null).1.get("store").is_none().then_some(())
+    });
 }
 
 #[test]

@@ -38,7 +38,15 @@ fn calls_of_functions_go_on_through_upgrades() {
     std::thread::scope(|scope| {
         let load = scope.spawn(|| {
             while !is_done.load(Ordering::SeqCst) {
-                let run = Process::start(Command::new("wrk").args(["-t1", "-c4", "-d1s", &url])).finish();
+                let run = Process::start(Command::new("wrk").args([
+                    "-t1",
+                    "-c4",
+                    "-d1s",
+                    "--timeout",
+                    "20s",
+                    &url,
+                ]))
+                .finish();
                 let said = run.output;
                 assert!(said.contains(" requests in ") && !said.contains("Non-2xx"), "{said}");
                 assert!(!said.contains("Socket errors"), "{said}");

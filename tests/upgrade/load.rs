@@ -36,7 +36,7 @@ fn ten_upgrades_under_load_fail_no_request() {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let wrk = scope.spawn(|| {
-            again(&is_done, &["wrk", "-t1", "-c8", "-d3s", &url], |said| {
+            again(&is_done, &["wrk", "-t1", "-c8", "-d3s", "--timeout", "20s", &url], |said| {
                 said.contains(" requests in ") && !said.contains("Socket errors") && !said.contains("Non-2xx")
             })
         });
