@@ -241,7 +241,7 @@ impl<S: Service> Exchange<'_, S> {
     async fn answer(&self, place: &mut Option<Taken<S>>) -> bool {
         let Some(Taken { finish, is_head, version, keep_alive }) = place else { return false };
         // All requests that are there are read before any of them is passed on: that wakes the peer, which then wants
-        // the processor, and several in a row wake it once.
+        // the processor, and several in a row wake it once. The last of them goes first.
         tokio::task::yield_now().await;
         let response = {
             let mut answer = std::pin::pin!(self.service.answer(&mut finish.under_way));

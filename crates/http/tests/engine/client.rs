@@ -187,9 +187,11 @@ fn connections_beyond_the_pool_serve_for_a_second_and_are_closed_then() {
         for client in &mut clients {
             write(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
         }
-        for (client, upstream) in clients.iter_mut().zip(upstreams.iter_mut().rev()) {
+        for upstream in &mut upstreams {
             head(upstream).await;
             write(upstream, OK).await;
+        }
+        for client in &mut clients {
             read_until(client, "ok").await;
         }
         let mut closed = 0;
