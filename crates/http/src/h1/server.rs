@@ -182,9 +182,8 @@ impl<S: Service> Exchange<'_, S> {
                             return Poll::Ready(Err(too_large));
                         }
                         drop(this);
-                        return Poll::Ready(
-                            self.begin(head).map(|begun| *taken = Some(begun)).map(|()| true),
-                        );
+                        *taken = Some(self.begin(head)?);
+                        return Poll::Ready(Ok(true));
                     }
                     parsed = this.buffer.len();
                 }
