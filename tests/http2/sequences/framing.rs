@@ -21,11 +21,12 @@ pub(crate) fn unknown() -> Vec<Case> {
         ("9113 §4.1", "unknown flags", [frame(PING, 0xfe, 0, b"lockgate"), get(1)].concat(), plain()),
         ("9113 §4.1", "a reserved bit before the stream", reserved, plain()),
         ("9113 §5.5", "an unknown setting", [settings(setting(0xff, 1)), get(1)].concat(), plain()),
+        // In one write: a farewell while no stream is open may end the connection.
         (
             "9113 §7",
             "an unknown error code",
-            [frame(GOAWAY, 0, 0, [0, 0, 0, 0, 0, 0, 9, 9])].concat(),
-            Then::Ignored,
+            [frame(GOAWAY, 0, 0, [0, 0, 0, 0, 0, 0, 9, 9]), get(1)].concat(),
+            plain(),
         ),
     ]
 }
