@@ -76,6 +76,11 @@ impl ReadBuffer {
         Poll::Ready(Ok(count))
     }
 
+    /// Says that somebody has looked whether there is anything to read, and waits if there was nothing.
+    pub(crate) fn was_looked_for(&mut self) {
+        self.is_awaited = true;
+    }
+
     /// Reads until there are at least `count` bytes, for heads.
     pub(crate) fn poll_fill_more(
         &mut self,

@@ -53,10 +53,31 @@ pub struct FieldList {
     seen: u64,
     /// Request targets: text, so that reading one checks nothing again.
     texts: String,
+    /// Of a request: which of them are its own.
+    pub(crate) targets: Targets,
+}
+
+/// What a request asks for; it lies here, as a request is passed on by value and this need not be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Targets {
+    /// What it says now.
+    pub(crate) now: Target,
+    /// What the client said.
+    pub(crate) original: Target,
+    /// Where the request line stands in the arena, as it came; nowhere if it is not the one to be sent.
+    pub(crate) line: Span,
+}
+
+/// A target among the texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Path and query.
+    pub(crate) all: Span,
+    pub(crate) path: Span,
 }
 
 /// What a list with nothing in it reads.
-static EMPTY: FieldList = FieldList { arena: Vec::new(), fields: Vec::new(), seen: 0, texts: String::new() };
+static EMPTY: FieldList = FieldList::new();
 
 /// How many arenas a thread keeps, and how large they may be to be kept.
 const POOLED: usize = 256;
@@ -89,18 +110,27 @@ impl DerefMut for Headers {
         self.0.get_or_insert_with(|| {
             let pooled = POOL.with(|pool| pool.borrow_mut().pop());
             pooled.unwrap_or_else(|| {
-                Box::new(FieldList {
-                    arena: Vec::with_capacity(1024),
-                    fields: Vec::with_capacity(24),
-                    seen: 0,
-                    texts: String::with_capacity(64),
-                })
+                let mut list = Box::new(FieldList::new());
+                list.arena.reserve(1024);
+                list.fields.reserve(24);
+                list.texts.reserve(64);
+                list
             })
         })
     }
 }
 
 impl FieldList {
+    const fn new() -> Self {
+        Self {
+            arena: Vec::new(),
+            fields: Vec::new(),
+            seen: 0,
+            texts: String::new(),
+            targets: Targets { now: Target::NONE, original: Target::NONE, line: Span::NONE },
+        }
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()
@@ -311,7 +341,13 @@ impl FieldList {
     }
 }
 
+impl Target {
+    const NONE: Self = Self { all: Span::NONE, path: Span::NONE };
+}
+
 impl Span {
+    const NONE: Self = Self { start: 0, len: 0 };
+
     /// `len` bytes from `start` on, of a head that is to be kept.
     #[expect(clippy::cast_possible_truncation, reason = "a head of more than 4 GiB is not kept")]
     pub(crate) fn at(start: usize, len: usize) -> Self {
@@ -370,6 +406,7 @@ impl Drop for Headers {
         list.fields.clear();
         list.seen = 0;
         list.texts.clear();
+        list.targets = Targets::default();
         // A thread that is ending has no pool any more: the memory just goes.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
@@ -388,6 +425,7 @@ impl Clone for Headers {
         list.fields.extend_from_slice(&self.fields);
         list.seen = self.seen;
         list.texts.push_str(&self.texts);
+        list.targets = self.targets;
         copy
     }
 }

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use crate::body::Body;
 use crate::h1::Interims;
 use crate::h1::client::Exchange;
-use crate::headers::{Headers, InvalidHeader, Span};
+use crate::headers::{Headers, InvalidHeader, Span, Target, Targets};
 use crate::name;
 
 /// The version of HTTP that a message came in.
@@ -55,12 +55,6 @@ pub struct Request {
     pub head_bytes: u32,
     /// Where interim answers go.
     pub(crate) interims: Option<Interims>,
-    target: Span,
-    path_len: usize,
-    original: Span,
-    original_path_len: usize,
-    /// Where the request line stands among the headers, as it came; nowhere if it is not the one to be sent.
-    line: Span,
 }
 
 impl Request {
@@ -74,91 +68,77 @@ impl Request {
             upgrade: None,
             head_bytes: 0,
             interims: None,
-            target: Span::default(),
-            path_len: 0,
-            original: Span::default(),
-            original_path_len: 0,
-            line: Span::default(),
         };
         request.set_target(target)?;
-        (request.original, request.original_path_len) = (request.target, request.path_len);
+        request.headers.targets.original = request.headers.targets.now;
         Ok(request)
     }
 
     /// A request of which nothing is known: the stand-in for what was no request.
     pub fn blank() -> Self {
-        Self::from_parts(Method::GET, Version::Http11, Headers::new(), Span::default(), Span::default())
+        let (method, version, headers, body) = (Method::GET, Version::Http11, Headers::new(), Body::empty());
+        Self { method, version, headers, body, upgrade: None, head_bytes: 0, interims: None }
     }
 
+    /// A request whose target was kept among its headers, and whose line stands there.
     pub(crate) fn from_parts(
         method: Method,
         version: Version,
-        headers: Headers,
+        mut headers: Headers,
         target: Span,
         line: Span,
     ) -> Self {
-        let path_len = path_len(headers.text(target));
-        let body = Body::empty();
-        Self {
-            method,
-            version,
-            headers,
-            body,
-            upgrade: None,
-            head_bytes: 0,
-            interims: None,
-            target,
-            path_len,
-            original: target,
-            original_path_len: path_len,
-            line,
-        }
+        let list = &mut *headers;
+        let now = Target { all: target, path: target.head(path_len(list.text(target))) };
+        list.targets = Targets { now, original: now, line };
+        Self { method, version, headers, body: Body::empty(), upgrade: None, head_bytes: 0, interims: None }
     }
 
     /// The request line as it came, where it says what the request says now.
     pub(crate) fn line(&self) -> Option<Span> {
+        let Targets { now, original, line } = self.headers.targets;
         let method = self.method.as_str().as_bytes();
-        let is_same = || self.target == self.original && self.headers.bytes(self.line).starts_with(method);
-        (self.line != Span::default() && is_same()).then_some(self.line)
+        let is_same = || now == original && self.headers.bytes(line).starts_with(method);
+        (line != Span::default() && is_same()).then_some(line)
     }
 
     /// The target in origin form: path and query, as sent.
     pub fn target(&self) -> &str {
-        self.headers.text(self.target)
+        self.headers.text(self.headers.targets.now.all)
     }
 
     pub(crate) fn target_bytes(&self) -> &[u8] {
-        self.headers.text(self.target).as_bytes()
+        self.target().as_bytes()
     }
 
     /// The path, as sent: nothing decoded, nothing resolved.
     pub fn path(&self) -> &str {
-        self.headers.text(self.target.head(self.path_len))
+        self.headers.text(self.headers.targets.now.path)
     }
 
     /// Path and query as the client sent them, whatever became of the target since.
     pub fn original_target(&self) -> &str {
-        self.headers.text(self.original)
+        self.headers.text(self.headers.targets.original.all)
     }
 
     /// Like `original_target`, for whoever only copies it.
     pub fn original_target_bytes(&self) -> &[u8] {
-        self.headers.text(self.original).as_bytes()
+        self.original_target().as_bytes()
     }
 
     /// The path as the client sent it.
     pub fn original_path(&self) -> &str {
-        self.headers.text(self.original.head(self.original_path_len))
+        self.headers.text(self.headers.targets.original.path)
     }
 
     /// The query as the client sent it, without its `?`.
     pub fn original_query(&self) -> Option<&str> {
-        self.original_target().get(self.original_path_len + 1..)
+        self.original_target().get(self.original_path().len() + 1..)
     }
 
     /// The query, as sent, without its `?`.
     pub fn query(&self) -> Option<&str> {
-        self.target().get(self.path_len + 1..)
+        self.target().get(self.path().len() + 1..)
     }
 
     /// The target, for plugins that match on it: `request.uri().to_string()`.
@@ -169,8 +149,8 @@ impl Request {
     /// Replaces path and query.
     pub fn set_target(&mut self, target: &str) -> Result<(), InvalidTarget> {
         check_target(target)?;
-        self.target = self.headers.keep_text(target).map_err(|_: InvalidHeader| InvalidTarget)?;
-        self.path_len = path_len(target);
+        let all = self.headers.keep_text(target).map_err(|_: InvalidHeader| InvalidTarget)?;
+        self.headers.targets.now = Target { all, path: all.head(path_len(target)) };
         Ok(())
     }
 

@@ -124,6 +124,11 @@ impl Stream {
         tcp.poll_read_ready(cx).map(drop)
     }
 
+    /// Whether the poller has seen nothing to read since that was last waited for. Where TLS is between, nobody knows.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self, Self::Tcp(io) if io.try_io(Interest::READABLE, || Ok(())).is_err())
+    }
+
     /// Ready when a read may give something: where TLS is between, more may be at hand than the socket knows of.
     #[inline]
     pub(crate) fn poll_worth_reading(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
+use tokio::task::coop::has_budget_remaining;
 
 use super::reader::BodyReader;
 use super::send::{Patience, Wire};
@@ -49,6 +50,8 @@ pub(crate) struct Connection {
     pub(super) declared: Option<u64>,
     /// Whether a body broke: nobody can tell any more where the next request begins.
     pub(super) is_lost: bool,
+    /// Whether the connection's task has asked to be woken when something comes.
+    is_watched: bool,
 }
 
 pub(super) type Shared = Rc<RefCell<Connection>>;
@@ -118,6 +121,7 @@ impl Connection {
             is_lent: false,
             declared: None,
             is_lost: false,
+            is_watched: false,
         }
     }
 
@@ -133,13 +137,31 @@ impl Connection {
     /// is kept, as much as a buffer holds. While a body is read, reading it finds out.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.is_lent && self.buffer.len() < self.pipelined {
-            ready!(self.stream.poll_readable(cx));
+            ready!(self.poll_readable(cx));
             match ready!(self.buffer.poll_fill(&mut self.stream, cx)) {
                 Ok(count) if count > 0 => {}
                 _ => return Poll::Ready(()),
             }
         }
         Poll::Pending
+    }
+
+    /// Ready when there is something to read, or the client has gone.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_silent() {
+            return Poll::Pending;
+        }
+        // A task that has had its turn only waits for the next one, and asks for nothing.
+        let is_its_turn = has_budget_remaining();
+        let polled = self.stream.poll_readable(cx);
+        self.is_watched = is_its_turn && polled.is_pending();
+        self.buffer.was_looked_for();
+        polled
+    }
+
+    /// Whether nothing has come since the task asked to be woken: then it still is, and need not ask again.
+    fn is_silent(&self) -> bool {
+        self.is_watched && self.buffer.is_empty() && self.stream.is_silent()
     }
 
     /// While an answer is made: writes the interim ones there are. Ready when the client has gone.
@@ -221,6 +243,10 @@ impl Connection {
 
     /// Reads once; `false` when there is nothing more to come, or nothing came in time.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.is_silent() {
+            return self.read_timer.poll(cx).map(|()| false);
+        }
+        self.is_watched = false;
         match self.buffer.poll_fill_more(&mut self.stream, cx) {
             Poll::Ready(result) => Poll::Ready(result.is_ok_and(|count| count > 0)),
             Poll::Pending => self.read_timer.poll(cx).map(|()| false),
@@ -252,6 +278,8 @@ pub(crate) struct RequestBody {
 impl RequestBody {
     pub(super) fn lend(this: &mut Connection, shared: &Shared, settings: &ServerSettings) -> Self {
         this.is_lent = true;
+        // Others than the connection's task may read it.
+        this.is_watched = false;
         Self {
             shared: shared.clone(),
             buffer: std::mem::take(&mut this.buffer),
@@ -322,5 +350,49 @@ impl Drop for RequestBody {
         this.buffer = std::mem::take(&mut self.buffer);
         this.reader = std::mem::take(&mut self.reader);
         this.is_lent = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::coop::poll_proceed;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_was_sent_to_the_back_of_the_queue_is_still_told_that_its_client_has_gone() {
+        let local = tokio::runtime::LocalOptions::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(local).unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let mut connection = Connection::new(Stream::Tcp(listener.accept().await.unwrap().0));
+            connection.pipelined = 1024;
+            client.writable().await.unwrap();
+            assert_eq!(client.try_write(b"x").unwrap(), 1);
+            let (waits, is_waiting) = tokio::sync::oneshot::channel();
+            let gone = tokio::task::spawn_local(async move {
+                assert!(std::future::poll_fn(|cx| connection.poll_read(cx)).await);
+                connection.buffer.consume(1);
+                let mut waits = Some(waits);
+                let mut is_first = true;
+                std::future::poll_fn(|cx| {
+                    let had_its_turn = std::mem::take(&mut is_first);
+                    while had_its_turn && has_budget_remaining() {
+                        let _ = poll_proceed(cx).map(|turn| turn.made_progress());
+                    }
+                    let gone = connection.poll_gone(cx);
+                    if !had_its_turn {
+                        let _ = waits.take().map(|waits| waits.send(()));
+                    }
+                    gone
+                })
+                .await;
+            });
+            is_waiting.await.unwrap();
+            drop(client);
+            tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap().unwrap();
+        });
     }
 }
