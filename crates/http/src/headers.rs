@@ -57,8 +57,8 @@ pub struct FieldList {
     pub(crate) targets: Targets,
 }
 
-/// What a request asks for; it lies here, as a request is passed on by value and this need not be.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a request asks for: it lies with the fields, so that less of a request is moved when that is passed on.
+#[derive(Clone, Copy)]
 pub(crate) struct Targets {
     /// What it says now.
     pub(crate) now: Target,
@@ -69,10 +69,11 @@ pub(crate) struct Targets {
 }
 
 /// A target among the texts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Path and query.
     pub(crate) all: Span,
+    /// The path alone.
     pub(crate) path: Span,
 }
 
@@ -122,13 +123,7 @@ impl DerefMut for Headers {
 
 impl FieldList {
     const fn new() -> Self {
-        Self {
-            arena: Vec::new(),
-            fields: Vec::new(),
-            seen: 0,
-            texts: String::new(),
-            targets: Targets { now: Target::NONE, original: Target::NONE, line: Span::NONE },
-        }
+        Self { arena: Vec::new(), fields: Vec::new(), seen: 0, texts: String::new(), targets: Targets::NONE }
     }
 
     /// How many fields there are.
@@ -341,13 +336,15 @@ impl FieldList {
     }
 }
 
-impl Target {
-    const NONE: Self = Self { all: Span::NONE, path: Span::NONE };
+impl Targets {
+    const NONE: Self = {
+        let nowhere = Span { start: 0, len: 0 };
+        let nothing = Target { all: nowhere, path: nowhere };
+        Self { now: nothing, original: nothing, line: nowhere }
+    };
 }
 
 impl Span {
-    const NONE: Self = Self { start: 0, len: 0 };
-
     /// `len` bytes from `start` on, of a head that is to be kept.
     #[expect(clippy::cast_possible_truncation, reason = "a head of more than 4 GiB is not kept")]
     pub(crate) fn at(start: usize, len: usize) -> Self {
@@ -406,7 +403,7 @@ impl Drop for Headers {
         list.fields.clear();
         list.seen = 0;
         list.texts.clear();
-        list.targets = Targets::default();
+        list.targets = Targets::NONE;
         // A thread that is ending has no pool any more: the memory just goes.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();

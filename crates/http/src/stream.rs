@@ -124,7 +124,8 @@ impl Stream {
         tcp.poll_read_ready(cx).map(drop)
     }
 
-    /// Whether the poller has seen nothing to read since that was last waited for. Where TLS is between, nobody knows.
+    /// Whether the poller has seen nothing to read since that was last waited for. Unlike `is_quiet` it reads nothing;
+    /// where TLS is between, nobody knows.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::Tcp(io) if io.try_io(Interest::READABLE, || Ok(())).is_err())
     }

@@ -151,7 +151,7 @@ impl Connection {
         if self.is_silent() {
             return Poll::Pending;
         }
-        // A task that has had its turn only waits for the next one, and asks for nothing.
+        // A task whose turn is over (tokio's budget) only waits for the next one: nobody is asked to wake it.
         let is_its_turn = has_budget_remaining();
         let polled = self.stream.poll_readable(cx);
         self.is_watched = is_its_turn && polled.is_pending();
@@ -361,7 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_that_was_sent_to_the_back_of_the_queue_is_still_told_that_its_client_has_gone() {
+    fn a_task_whose_turn_was_over_is_still_told_that_its_client_has_gone() {
         let local = tokio::runtime::LocalOptions::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(local).unwrap();
         runtime.block_on(async {
@@ -378,12 +378,12 @@ mod tests {
                 let mut waits = Some(waits);
                 let mut is_first = true;
                 std::future::poll_fn(|cx| {
-                    let had_its_turn = std::mem::take(&mut is_first);
-                    while had_its_turn && has_budget_remaining() {
+                    let is_to_be_over = std::mem::take(&mut is_first);
+                    while is_to_be_over && has_budget_remaining() {
                         let _ = poll_proceed(cx).map(|turn| turn.made_progress());
                     }
                     let gone = connection.poll_gone(cx);
-                    if !had_its_turn {
+                    if !is_to_be_over {
                         let _ = waits.take().map(|waits| waits.send(()));
                     }
                     gone
